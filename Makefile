@@ -1,0 +1,38 @@
+# make demo   the whole way on the demo corpus      make test   the tests
+# make lint   ruff and mypy                         make bench  the benchmarks
+PYTHON ?= python3
+PY := .venv/bin/python
+DEMO_FLAGS ?= --flagfile=launch/proxy.flags --flagfile=launch/demo.flags
+DEMO_LIKE ?= test/00000.flac
+
+.PHONY: venv demo test lint bench clean
+
+venv: .venv/installed
+
+.venv/installed: requirements.lock setup.cfg
+	@$(PYTHON) tools/check_python.py
+	@test -x $(PY) || $(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: venv
+	$(PY) -m tfmir.prepare --corpus=demo
+	$(PY) -m tfmir.train $(DEMO_FLAGS)
+	$(PY) -m tfmir.evaluate --run=runs/proxy
+	$(PY) -m tfmir.export --run=runs/proxy
+	$(PY) -m tfmir.search --run=runs/proxy --library=test --like=$(DEMO_LIKE) --weights=mood=1
+
+test: venv
+	$(PY) -m pytest
+
+lint: venv
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+bench: venv
+	for file in benchmarks/*.py; do echo "== $$file" && $(PY) $$file || exit 1; done
+
+clean:
+	rm -rf build *.egg-info .pytest_cache .mypy_cache .ruff_cache runs tfrecords/demo audio export/models

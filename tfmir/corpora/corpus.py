@@ -1,0 +1,52 @@
+"""What every corpus comes down to: tracks with their audio, artist, split and tags, and a vocabulary."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+
+from tfmir.vocabulary import Vocabulary
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclasses.dataclass(frozen=True)
+class Track:
+    """One song of a corpus.
+
+    Attributes:
+      track_id: unique within the corpus; for a folder, the path below the audio folder.
+      path: where its audio is.
+      split: one of SPLITS.
+      tags: sorted indices into the corpus' vocabulary; may be empty.
+      artist_id: may be empty.
+    """
+
+    track_id: str
+    path: str
+    split: str
+    tags: tuple[int, ...]
+    artist_id: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Corpus:
+    """All tracks of one corpus.
+
+    Attributes:
+      licence: what the publisher allows; travels with the records and with every exported model.
+    """
+
+    name: str
+    licence: str
+    vocabulary: Vocabulary
+    tracks: tuple[Track, ...]
+
+
+def stable_fraction(key: str) -> float:
+    """A number in [0, 1) that depends on the text alone, the same on every machine and in every process.
+
+    >>> stable_fraction("a/b.mp3") == stable_fraction("a/b.mp3")
+    True
+    """
+    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big") / 2**64

@@ -1,0 +1,40 @@
+"""Exports a run as a versioned SavedModel with one signature per notion, for TensorFlow Serving.
+
+    python -m tfmir.export --run=runs/proxy
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+
+from tfmir import flags
+from tfmir.params import field
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportParams:
+    """Flags of the command."""
+
+    run: str = field("", "run directory (default: runs/<name of the flag file>)")
+    output: str = field("export/models", "folder of all exported models")
+    name: str = field("tfmir", "name of the model, as TensorFlow Serving will call it")
+    version: int = field(0, "version of the model; 0: the next one", lower=0)
+
+
+def main(params: ExportParams) -> pathlib.Path:
+    """Writes and checks one bundle."""
+    from tfmir.serving.bundle import write_bundle
+    from tfmir.training.loop import trained_system
+    from tfmir.training.run_directory import trained_run
+
+    run = trained_run(params.run)
+    path = write_bundle(
+        trained_system(run), run, output=params.output, name=params.name, version=params.version
+    )
+    print(f"bundle written to {path}; signatures: saved_model_cli show --dir {path} --all")
+    return path
+
+
+if __name__ == "__main__":
+    flags.run(main, ExportParams)

@@ -1,0 +1,126 @@
+"""Command-line flags from parameter dataclasses, and the frame around every command.
+
+A command is a dataclass of parameters and a function of it:
+
+    if __name__ == "__main__":
+        flags.run(main, PrepareParams)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from absl import flags as absl_flags
+
+from tfmir.errors import UserError
+from tfmir.params import check
+
+P = TypeVar("P")
+EXIT_USER_ERROR = 2
+EXIT_INTERRUPTED = 130
+_DEFINE: dict[type, Callable[..., Any]] = {
+    bool: absl_flags.DEFINE_boolean,
+    int: absl_flags.DEFINE_integer,
+    float: absl_flags.DEFINE_float,
+    str: absl_flags.DEFINE_string,
+}
+
+
+def run(main: Callable[[Any], None], params_class: type) -> None:
+    """Parses the command line into `params_class`, calls `main` with it, and turns errors into exit codes.
+
+    Exit codes: 0 done; 2 a mistake that the message explains; 130 interrupted (the work can be resumed).
+    """
+    set_environment()
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        main(parse(sys.argv, params_class))
+        sys.stdout.flush()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(EXIT_USER_ERROR)
+    except KeyboardInterrupt:
+        print("interrupted: give the same command again to go on where it stopped", file=sys.stderr)
+        sys.exit(EXIT_INTERRUPTED)
+
+
+def parse(argv: Sequence[str], params_class: type[P]) -> P:
+    """A parameter dataclass from a command line (`argv[0]` is the program).
+
+    Nested dataclasses give their fields too; fields without a help text are no flags. An empty `run` becomes
+    `runs/<name of the first flag file>`.
+
+    Raises:
+      UserError: an unknown flag, a value of the wrong type or out of bounds, or a stray word.
+    """
+    values = absl_flags.FlagValues()
+    _define(params_class, values, module_name=argv[0])
+    _print_help_and_leave(argv, values)
+    try:
+        words = values(list(argv))[1:]
+    except absl_flags.Error as error:
+        raise UserError(f"{error} (--help lists the flags)") from error
+    except OSError as error:
+        raise UserError(f"--flagfile: {error.filename}: {error.strerror}") from error
+    if words:
+        raise UserError(f"stray word {words[0]!r}: every setting is a flag, --name=value (--help lists them)")
+    params = _build(params_class, values, default_run=_default_run(argv))
+    check(params)
+    return params
+
+
+def set_environment() -> None:
+    """Settings that TensorFlow reads when it is imported, where the user has not chosen.
+
+    oneDNN doubles training speed on CPUs without AVX-512, where it is off by default.
+    """
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+
+def _interrupt(signum: int, frame: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def _define(params_class: type, values: absl_flags.FlagValues, *, module_name: str) -> None:
+    for f in dataclasses.fields(params_class):
+        if dataclasses.is_dataclass(f.default):
+            _define(type(f.default), values, module_name=module_name)
+        elif "help" in f.metadata:
+            define = _DEFINE[type(f.default)]
+            define(f.name, f.default, f.metadata["help"], flag_values=values, module_name=module_name)
+
+
+def _build(params_class: type, values: absl_flags.FlagValues, *, default_run: str) -> Any:
+    built: dict[str, Any] = {}
+    for f in dataclasses.fields(params_class):
+        if dataclasses.is_dataclass(f.default):
+            built[f.name] = _build(type(f.default), values, default_run=default_run)
+        elif "help" in f.metadata:
+            built[f.name] = values[f.name].value
+    if built.get("run") == "":
+        built["run"] = default_run
+    return params_class(**built)
+
+
+def _default_run(argv: Sequence[str]) -> str:
+    for position, word in enumerate(argv):
+        if word.lstrip("-").startswith("flagfile="):
+            return f"runs/{pathlib.Path(word.split('=', 1)[1]).stem}"
+        if word.lstrip("-") == "flagfile" and position + 1 < len(argv):
+            return f"runs/{pathlib.Path(argv[position + 1]).stem}"
+    return ""
+
+
+def _print_help_and_leave(argv: Sequence[str], values: absl_flags.FlagValues) -> None:
+    if any(word in ("-h", "-help", "--help") for word in argv[1:]):
+        print(sys.modules["__main__"].__doc__ or "")
+        print(values.get_help())
+        sys.exit(0)

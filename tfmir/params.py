@@ -1,0 +1,160 @@
+"""Parameters of every stage as frozen dataclasses; derived sizes are properties; to and from JSON.
+
+One dataclass field is one command-line flag (see `flags.py`): `field(...)` carries the help text and bounds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from tfmir.errors import UserError
+
+
+def field(default: Any, help_text: str, **bounds: Any) -> Any:
+    """A dataclass field that becomes a flag.
+
+    Args:
+      default: its type is the flag's type.
+      help_text: what `--help` says; numbers of the paper name their section.
+      **bounds: `lower`, `upper` (inclusive), `above` (exclusive lower bound), `choices`.
+    """
+    return dataclasses.field(default=default, metadata={"help": help_text, **bounds})
+
+
+@dataclasses.dataclass(frozen=True)
+class FeatureParams:
+    """Log-mel features and the excerpt (paper, section 4.2; the figures are the authors' published code).
+
+    The z-score is part of the model: records hold log-mel before it.
+    """
+
+    sample_rate: int = 22050
+    n_fft: int = 1024
+    hop_length: int = 512
+    num_mels: int = 128
+    fmin_hz: float = 0.0
+    fmax_hz: float = 11025.0
+    log_gain: float = 10.0
+    excerpt_secs: float = 3.0
+    mean: float = 0.2
+    deviation: float = 0.25
+
+    @property
+    def excerpt_frames(self) -> int:
+        """Frames of one excerpt: the whole hops in it (129 for 3 s)."""
+        return int(self.excerpt_secs * self.sample_rate) // self.hop_length
+
+    @property
+    def excerpt_samples(self) -> int:
+        """Samples of one excerpt (66 150 for 3 s)."""
+        return int(self.excerpt_secs * self.sample_rate)
+
+    @property
+    def max_frames(self) -> int:
+        """Frames kept of one track (10 minutes): bounds the memory of a worker."""
+        return 600 * self.sample_rate // self.hop_length
+
+    @property
+    def track_params(self) -> dict[str, Any]:
+        """What the records depend on; the excerpt and the z-score are cut and applied later."""
+        later = {"excerpt_secs", "mean", "deviation"}
+        return {key: value for key, value in dataclasses.asdict(self).items() if key not in later}
+
+
+@dataclasses.dataclass(frozen=True)
+class EncoderParams:
+    """The Inception encoder (ICASSP 2020 companion paper; design: README, "systems")."""
+
+    width_multiplier: float = field(1.0, "scales every filter count of the encoder", above=0.0)
+    batch_norm: bool = field(True, "batch normalisation after every convolution (not in the paper; BUILD_NOTES.md)")
+    embedding_dim: int = field(256, "size of the whole embedding (paper, section 4.3)", lower=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class SystemParams:
+    """Which of the paper's systems (Table 1)."""
+
+    system: str = field("proxy", "kind of system", choices=("proxy",))
+    disentangled: bool = field(True, "give every notion its own sub-space (paper, section 3.3)")
+    normalized: bool = field(True, "unit norm of the embedding, after masking (paper, eq. 9)")
+
+
+@dataclasses.dataclass(frozen=True)
+class PipelineParams:
+    """How training excerpts are drawn from the records."""
+
+    batch_size: int = field(64, "excerpts in a global batch, all replicas together", lower=1)
+    excerpts_per_track: int = field(1, "random excerpts of every training track in an epoch", lower=1)
+    excerpts_per_read: int = field(4, "excerpts cut from a track each time it is read", lower=1)
+    shuffle_buffer: int = field(2048, "excerpts waiting to be shuffled (33 kB each)", lower=1)
+    spec_augment: bool = field(False, "mask a random band of mels and of frames (not in the paper)")
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainParams:
+    """The training recipe (paper, section 4.4)."""
+
+    learning_rate: float = field(0.005, "Adam's learning rate at the start (paper, section 4.4)", above=0.0)
+    epochs: int = field(1000, "stop after so many epochs even if the schedule has not ended", lower=1)
+    steps_per_epoch: int = field(0, "batches in an epoch; 0: as many as --excerpts_per_track gives", lower=0)
+    patience: int = field(10, "epochs without a lower validation loss before the learning rate falls", lower=1)
+    cut_factor: float = field(5.0, "what the learning rate is divided by at a plateau", above=1.0)
+    max_cuts: int = field(5, "training stops at the plateau after so many cuts", lower=0)
+    replicas: int = field(0, "0: every GPU, or one CPU; N: N logical CPU devices", lower=0)
+    mixed_precision: bool = field(False, "float16 arithmetic with float32 variables")
+    seed: int = field(0, "seed of weights, order and excerpts", lower=0)
+
+
+@dataclasses.dataclass(frozen=True)
+class RunParams:
+    """Everything that defines a training run; `params.json` of the run directory."""
+
+    encoder: EncoderParams = EncoderParams()
+    system: SystemParams = SystemParams()
+    pipeline: PipelineParams = PipelineParams()
+    training: TrainParams = TrainParams()
+    features: FeatureParams = FeatureParams()
+
+
+def to_dict(params: Any) -> dict[str, Any]:
+    """JSON form of any parameter dataclass."""
+    return dataclasses.asdict(params)
+
+
+def from_dict(cls: type, values: dict[str, Any], *, source: str) -> Any:
+    """A parameter dataclass from its JSON form.
+
+    Raises:
+      UserError: `values` has other fields than `cls`; names `source`, the file they came from.
+    """
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    if set(values) != set(fields):
+        odd = sorted(set(values) ^ set(fields))
+        raise UserError(f"{source}: field {odd[0]!r} is unknown or missing: it was written by another version of tfmir")
+    built = {}
+    for name, value in values.items():
+        default = fields[name].default
+        nested = dataclasses.is_dataclass(default) and isinstance(value, dict)
+        built[name] = from_dict(type(default), value, source=source) if nested else value
+    return cls(**built)
+
+
+def check(params: Any) -> None:
+    """Checks every field against the bounds in its metadata.
+
+    Raises:
+      UserError: names the flag, the value found and what is allowed.
+    """
+    for f in dataclasses.fields(params):
+        value, bounds = getattr(params, f.name), f.metadata
+        if dataclasses.is_dataclass(value):
+            check(value)
+        elif "choices" in bounds and value not in bounds["choices"]:
+            raise UserError(f"--{f.name}={value} is none of {', '.join(bounds['choices'])}")
+        elif "lower" in bounds and not value >= bounds["lower"]:
+            raise UserError(f"--{f.name}={value} is too small: it must be at least {bounds['lower']}")
+        elif "above" in bounds and not value > bounds["above"]:
+            raise UserError(f"--{f.name}={value} is too small: it must be above {bounds['above']:g}")
+        elif "upper" in bounds and not value <= bounds["upper"]:
+            raise UserError(f"--{f.name}={value} is too large: it must be at most {bounds['upper']}")

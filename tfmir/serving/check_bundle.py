@@ -1,0 +1,82 @@
+"""Serves every signature of a bundle as a stranger would: TensorFlow and NumPy only.
+
+    python check_bundle.py export/models/tfmir/1 probes.npz
+
+Run as a script in its own process; it must not import tfmir. Exits with 1 and says what differs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.python.framework import op_def_registry
+
+_TOLERANCE = 1e-4
+
+
+def main(bundle: str, probes: str) -> None:
+    """Checks operations, signatures, shapes, norms and values."""
+    operations = _check_operations(bundle)
+    notions = list(json.loads(pathlib.Path(bundle, "assets", "tfmir.json").read_text())["notions"])
+    served = tf.saved_model.load(bundle).signatures
+    arrays = np.load(probes)
+    for probe in sorted({key.split("/")[0] for key in arrays.files}):
+        for name, signature in served.items():
+            _check_signature(name, signature, {k.split("/")[1]: arrays[k] for k in arrays if k.startswith(f"{probe}/")}, notions)
+    strangers = {"tfmir", "tensorflow_io", "keras"} & set(sys.modules) - {"keras"}
+    assert not strangers, f"the check itself imported {strangers}"
+    print(f"checked {len(served)} signatures and {operations} kinds of operation: {', '.join(sorted(served))}")
+
+
+def _check_operations(bundle: str) -> int:
+    """Every operation of the graph is TensorFlow's own: TensorFlow Serving knows no others."""
+    model = saved_model_pb2.SavedModel()
+    model.ParseFromString(pathlib.Path(bundle, "saved_model.pb").read_bytes())
+    graph = model.meta_graphs[0].graph_def
+    nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
+    functions = {function.signature.name for function in graph.library.function}
+    operations = {node.op for node in nodes} - functions
+    foreign = sorted(op for op in operations if op_def_registry.get(op) is None)
+    assert not foreign, f"operations that TensorFlow Serving does not have: {foreign}"
+    return len(operations)
+
+
+def _check_signature(name: str, signature: object, probe: dict[str, np.ndarray], notions: list[str]) -> None:
+    suffix = "_log_mel" if name.endswith("_log_mel") else ""
+    source = "log_mel" if suffix else "waveform"
+    results = signature(**{source: tf.constant(probe[source])})  # type: ignore[operator]
+    for key, value in results.items():
+        found = value.numpy()
+        what = name.removesuffix("_log_mel").removeprefix("embed_") if key == "embedding" else key.removeprefix("embedding_")
+        expected = _expected(what, probe, suffix, notions)
+        assert found.shape == expected.shape, f"{name}: {key} is {found.shape}, expected {expected.shape}"
+        assert np.isfinite(found).all(), f"{name}: {key} is not finite"
+        alive = np.abs(expected).max(axis=-1) > 0  # a dead sub-space is served as the even unit vector
+        error = np.abs(found - expected)[alive].max(initial=0.0)
+        assert error < _TOLERANCE, f"{name}: {key} differs from the training model by {error:.2g}"
+        if key != "scores":
+            norms = np.linalg.norm(found, axis=-1)
+            assert np.allclose(norms, 1.0, atol=1e-3), f"{name}: {key} has norms {norms}"
+
+
+def _expected(what: str, probe: dict[str, np.ndarray], suffix: str, notions: list[str]) -> np.ndarray:
+    if what == "scores":
+        return probe[f"scores{suffix}"]
+    if what in notions:
+        return np.split(probe[f"subspaces{suffix}"], len(notions), axis=-1)[notions.index(what)]
+    return probe[f"embedding{suffix}"]
+
+
+if __name__ == "__main__":
+    try:
+        main(*sys.argv[1:])
+    except AssertionError as failure:
+        sys.exit(f"{failure}")

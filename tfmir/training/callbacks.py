@@ -1,0 +1,175 @@
+"""Callbacks of the training loop: schedule with backup, progress, TensorBoard."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import pathlib
+import shutil
+from typing import Any
+
+import keras
+import tensorflow as tf
+from tensorboard.plugins.hparams import api as hparams
+from tqdm import tqdm
+
+from tfmir import files
+from tfmir.model.layers import subspace_norms
+from tfmir.params import RunParams, to_dict
+from tfmir.training.schedule import ScheduleState, advance
+
+
+@dataclasses.dataclass
+class Progress:
+    """How far a run has come; `backup/<epoch>/state.json` beside the weights.
+
+    Attributes:
+      epoch: finished epochs.
+      schedule: state of the learning rate.
+      history: one row per finished epoch.
+    """
+
+    epoch: int
+    schedule: ScheduleState
+    history: list[dict[str, float]]
+
+
+class ScheduleAndBackup(keras.callbacks.Callback):
+    """Applies the schedule, keeps the best weights, and makes every finished epoch a point to resume from.
+
+    Keras' own callbacks keep their counters in memory, so a resumed run would forget how long it has waited.
+    The order of writing makes any moment safe: best weights, then history, then the backup as one rename; an
+    epoch whose backup is missing is done again, with the same result.
+
+    Args:
+      path: the run directory.
+      params: of the run.
+    """
+
+    def __init__(self, path: pathlib.Path, params: RunParams):
+        super().__init__()
+        self.path = path
+        self.params = params
+        self.progress = Progress(0, ScheduleState(params.training.learning_rate), [])
+
+    def restore(self, model: keras.Model) -> int:
+        """Loads the newest backup, if there is one, into a compiled model; returns how many epochs it has."""
+        newest = max(self._backups(), default=None)
+        if newest is None:
+            return 0
+        model.load_weights(newest / "state.weights.h5")
+        stored = files.read_json(newest / "state.json")
+        self.progress = Progress(stored["epoch"], ScheduleState(**stored["schedule"]), stored["history"])
+        model.optimizer.learning_rate.assign(self.progress.schedule.learning_rate)
+        return self.progress.epoch
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Advances the schedule and writes everything."""
+        logs = {name: float(value) for name, value in (logs or {}).items()}
+        row = {"epoch": epoch + 1, **logs, "learning_rate": self.progress.schedule.learning_rate}
+        schedule = advance(self.progress.schedule, logs["val_loss"], self.params.training)
+        self.progress = Progress(epoch + 1, schedule, [*self.progress.history, row])
+        self.model.optimizer.learning_rate.assign(schedule.learning_rate)
+        if schedule.improved:
+            with files.replacing(self.path / "best.weights.h5") as name:
+                self.model.save_weights(name)
+        files.write_text(self.path / "history.csv", _csv(self.progress.history))
+        self._write_backup()
+        self.model.stop_training = schedule.finished
+
+    def _backups(self) -> list[pathlib.Path]:
+        return [path for path in (self.path / "backup").glob("epoch-*") if path.is_dir()]
+
+    def _write_backup(self) -> None:
+        final = self.path / "backup" / f"epoch-{self.progress.epoch:06d}"
+        temporary = final.with_name(f".{final.name}")
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        self.model.save_weights(temporary / "state.weights.h5")
+        files.write_json(temporary / "state.json", _finite(dataclasses.asdict(self.progress)))
+        older = self._backups()
+        temporary.rename(final)
+        for path in older:
+            shutil.rmtree(path)
+
+
+class ProgressBar(keras.callbacks.Callback):
+    """One bar over all steps that are left, with the time they will take at most.
+
+    Args:
+      epochs: the last epoch's number.
+      steps: per epoch.
+      first_epoch: epochs that are done already.
+    """
+
+    def __init__(self, *, epochs: int, steps: int, first_epoch: int):
+        super().__init__()
+        self.epochs, self.steps, self.first_epoch = epochs, steps, first_epoch
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Opens the bar."""
+        done = self.first_epoch * self.steps
+        self.bar = tqdm(total=self.epochs * self.steps, initial=done, unit="step", desc="train", mininterval=1.0)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Moves the bar by a step."""
+        self.bar.update(1)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Prints the epoch's figures above the bar."""
+        figures = "  ".join(f"{name} {value:.4g}" for name, value in (logs or {}).items())
+        self.bar.write(f"epoch {epoch + 1}/{self.epochs}  {figures}")
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Closes the bar."""
+        self.bar.close()
+
+
+class TensorBoardLog(keras.callbacks.Callback):
+    """Losses, learning rate, dead share, a histogram of the sub-space norms, and the run's parameters.
+
+    Args:
+      folder: of the event files.
+      params: of the run, shown under "HParams".
+      excerpts: float32 [batch, frames, mels], a fixed batch whose sub-space norms are drawn.
+    """
+
+    def __init__(self, folder: pathlib.Path, params: RunParams, excerpts: tf.Tensor):
+        super().__init__()
+        self.writer = tf.summary.create_file_writer(str(folder))
+        self.params = params
+        self.excerpts = excerpts
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Writes the parameters."""
+        sections = to_dict(self.params).items()
+        flat = {f"{section}/{name}": value for section, values in sections for name, value in values.items()}
+        with self.writer.as_default():
+            hparams.hparams(flat)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Writes an epoch's scalars and histograms."""
+        norms = subspace_norms(self.model.features(self.excerpts), self.model.notions)
+        with self.writer.as_default(step=epoch + 1):
+            tf.summary.scalar("learning_rate", float(self.model.optimizer.learning_rate))
+            for name, value in (logs or {}).items():
+                tf.summary.scalar(name, value)
+            for index, notion in enumerate(self.model.vocabulary.notions[: self.model.notions]):
+                tf.summary.histogram(f"subspace_norm/{notion}", norms[:, index])
+        self.writer.flush()
+
+
+def _csv(rows: list[dict[str, float]]) -> str:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, rows[0].keys(), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no infinity: the schedule's first `best` travels as a very large number."""
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    return 1e300 if value == float("inf") else value

@@ -1,0 +1,121 @@
+"""The one training loop of every system."""
+
+from __future__ import annotations
+
+import itertools
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfmir.data import pipeline
+from tfmir.data.records import Manifest, Split, shard_paths
+from tfmir.errors import UserError
+from tfmir.model.systems import System, build_system
+from tfmir.params import RunParams
+from tfmir.training.callbacks import ProgressBar, ScheduleAndBackup, TensorBoardLog
+from tfmir.training.run_directory import Run
+from tfmir.training.strategy import make_strategy
+
+
+def train(run: Run, manifest: Manifest) -> None:
+    """Trains `run` until its schedule or its epochs end, resuming from its backup.
+
+    Raises:
+      UserError: a split without tracks, or a loss that is no number.
+    """
+    params = run.params
+    for split in ("train", "validation"):
+        if not manifest.splits.get(split) or not manifest.splits[split].tracks:
+            raise UserError(f"{run.records}: the {split} split has no tracks: training needs both train and validation")
+    strategy = make_strategy(params.training)
+    keras.utils.set_random_seed(params.training.seed)
+    with strategy.scope():
+        system = _compiled(run, manifest)
+    keeper = ScheduleAndBackup(run.path, params)
+    first_epoch = keeper.restore(system)
+    if keeper.progress.schedule.finished or first_epoch >= params.training.epochs:
+        print(f"{run.path}: already trained for {first_epoch} epochs; nothing to do (more --epochs would go on)")
+        return
+    steps = steps_per_epoch(params, manifest.splits["train"].tracks)
+    _announce(run, system, strategy, first_epoch=first_epoch, steps=steps)
+    validation = _validation(run, manifest)
+    system.fit(
+        _training(run, manifest, first_batch=first_epoch * steps),
+        validation_data=validation,
+        epochs=params.training.epochs,
+        initial_epoch=first_epoch,
+        steps_per_epoch=steps,
+        verbose=0,
+        callbacks=[
+            keras.callbacks.TerminateOnNaN(),
+            ProgressBar(epochs=params.training.epochs, steps=steps, first_epoch=first_epoch),
+            TensorBoardLog(run.path / "logs", params, next(iter(validation))[0]),
+            keeper,
+        ],
+    )
+    print(f"done: best validation loss {keeper.progress.schedule.best:.4f}, weights in {run.best_weights}")
+
+
+def steps_per_epoch(params: RunParams, tracks: int) -> int:
+    """Batches in an epoch: as asked, or enough for `excerpts_per_track` random excerpts of every track."""
+    wanted = -(-tracks * params.pipeline.excerpts_per_track // params.pipeline.batch_size)
+    return params.training.steps_per_epoch or max(1, wanted)
+
+
+def trained_system(run: Run) -> System:
+    """The system of a run with its best weights, ready for inference."""
+    system = build_system(run.params, run.vocabulary)
+    system.load_weights(run.best_weights)
+    return system
+
+
+def prevalence(split: Split) -> np.ndarray:
+    """float64 [tags]: share of a split's tracks that carry each tag."""
+    return np.asarray(split.tag_counts, np.float64) / max(1, split.tracks)
+
+
+def _compiled(run: Run, manifest: Manifest) -> System:
+    system = build_system(
+        run.params,
+        run.vocabulary,
+        prevalence=prevalence(manifest.splits["train"]),
+        validation_prevalence=prevalence(manifest.splits["validation"]),
+    )
+    optimizer = keras.optimizers.Adam(run.params.training.learning_rate)
+    # XLA is off under a strategy anyway; fixing it keeps timings comparable.
+    system.compile(optimizer=optimizer, jit_compile=False)
+    optimizer.build(system.trainable_variables)
+    return system
+
+
+def _training(run: Run, manifest: Manifest, *, first_batch: int) -> tf.data.Dataset:
+    return pipeline.training_batches(
+        shard_paths(run.records, manifest, "train"),
+        tracks=manifest.splits["train"].tracks,
+        num_tags=len(run.vocabulary.tags),
+        params=run.params.pipeline,
+        features=run.params.features,
+        seed=run.params.training.seed,
+        first_batch=first_batch,
+    )
+
+
+def _validation(run: Run, manifest: Manifest) -> tf.data.Dataset:
+    """The same excerpts in every epoch, so that two epochs can be compared."""
+    excerpts = pipeline.fixed_excerpts(
+        shard_paths(run.records, manifest, "validation"),
+        num_tags=len(run.vocabulary.tags),
+        batch_size=run.params.pipeline.batch_size,
+        features=run.params.features,
+    )
+    return excerpts.map(lambda log_mel, labels, track: (log_mel, labels))
+
+
+def _announce(run: Run, system: System, strategy: tf.distribute.Strategy, *, first_epoch: int, steps: int) -> None:
+    sizes = itertools.starmap(lambda name, value: f"{name}={value}", vars(run.params.system).items())
+    print(f"{'resuming' if first_epoch else 'training'} {run.path} on {run.records}: {', '.join(sizes)}")
+    print(
+        f"{system.count_params():,} parameters, {strategy.num_replicas_in_sync} replica(s), {steps} steps an epoch "
+        f"from epoch {first_epoch + 1}; TensorBoard: tensorboard --logdir={run.path / 'logs'}"
+    )
