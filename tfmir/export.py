@@ -1,6 +1,6 @@
 """Exports a run as a versioned SavedModel with one signature per notion, for TensorFlow Serving.
 
-    python -m tfmir.export --run=runs/proxy
+python -m tfmir.export --run=runs/proxy
 """
 
 from __future__ import annotations
@@ -29,9 +29,7 @@ def main(params: ExportParams) -> pathlib.Path:
     from tfmir.training.run_directory import trained_run
 
     run = trained_run(params.run)
-    path = write_bundle(
-        trained_system(run), run, output=params.output, name=params.name, version=params.version
-    )
+    path = write_bundle(trained_system(run), run, output=params.output, name=params.name, version=params.version)
     print(f"bundle written to {path}; signatures: saved_model_cli show --dir {path} --all")
     return path
 

@@ -68,6 +68,7 @@ class EncoderParams:
 
     width_multiplier: float = field(1.0, "scales every filter count of the encoder", above=0.0)
     batch_norm: bool = field(True, "batch normalisation after every convolution (not in the paper; BUILD_NOTES.md)")
+    blocks: int = field(6, "pairs of Inception modules; the paper's encoder has 6", lower=1, upper=6)
     embedding_dim: int = field(256, "size of the whole embedding (paper, section 4.3)", lower=1)
 
 

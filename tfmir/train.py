@@ -30,7 +30,9 @@ class TrainCommand:
 def main(command: TrainCommand) -> None:
     """Trains, or goes on training, one run."""
     if not command.run:
-        raise UserError("no run given: name it with --run=runs/<name>, or take a flag file: --flagfile=launch/proxy.flags")
+        raise UserError(
+            "no run given: name it with --run=runs/<name>, or take a flag file: --flagfile=launch/proxy.flags"
+        )
     if command.records == DEMO_RECORDS and not os.path.exists(f"{command.records}/manifest.json"):
         from tfmir import prepare
 

@@ -8,16 +8,14 @@ register, density, melody and the choice among a genre's patterns vary freely.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection
-from typing import TypeVar
+from collections.abc import Collection, Sequence
+from typing import Any
 
 import numpy as np
 
 from tfmir.corpora.synthesis import Hit, Note
 
-T = TypeVar("T")
-
-_SILENT_DRUM = 0.2  # probability: the bass and the chords must tell the genre, too
+_SILENT_DRUM = 0.3  # probability: the bass and the chords must tell the genre, too
 _MAJOR, _MINOR = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10)
 
 
@@ -128,9 +126,9 @@ def arrange(genre: str, moods: Collection[str], *, track_secs: float, rng: np.ra
       rng: source of everything the tags leave open.
     """
     clock = _Clock(GENRES[genre], track_secs, rng)
-    happy = "happy" in moods or ("sad" not in moods and rng.uniform() < 0.5)
-    scale, key = _MAJOR if happy else _MINOR, int(rng.integers(-6, 6))
+    either, key = rng.choice((-1, 1)), int(rng.integers(-6, 6))
     direction = ("happy" in moods) - ("sad" in moods)
+    scale = _MAJOR if (direction or either) > 0 else _MINOR
     written = {
         "bass": _bass(clock, scale, key, rng),
         "chords": _chords(clock, scale, key, rng),
@@ -138,7 +136,7 @@ def arrange(genre: str, moods: Collection[str], *, track_secs: float, rng: np.ra
         "counter": _melody(clock, scale, key + int(rng.integers(50, 72)), direction, rng),
     }
     parts = {name: tuple(_articulate(notes, name, moods, rng)) for name, notes in written.items()}
-    swell = rng.uniform(0.85, 0.98) if "epic" in moods else 0.0
+    swell = rng.uniform(0.85, 0.98) * ("epic" in moods)
     return Score(tuple(_drums(clock, rng)), parts, clock.lead_in, clock.bar_secs, swell)
 
 
@@ -146,14 +144,13 @@ class _Clock:
     """Chosen patterns of one track, and when their steps sound."""
 
     def __init__(self, genre: Genre, track_secs: float, rng: np.random.Generator) -> None:
-        self.genre, self._rng = genre, rng
+        self.genre, self.track_secs, self._rng = genre, track_secs, rng
         self.beat_secs = 60.0 / rng.uniform(*genre.bpm)
         self.steps = len(genre.low[0])
         self.bar_secs = self.beat_secs * self.steps / 4
         self.lead_in = -rng.uniform(0, 1) * self.bar_secs
         self.bars = int((track_secs - self.lead_in) / self.bar_secs) + 1
         self.roots = _pick(genre.roots, rng)
-        self.track_secs = track_secs
 
     def secs(self, bar: int, step: int) -> float:
         """When a step sounds: swung, and a few milliseconds off as players are."""
@@ -175,7 +172,7 @@ class _Clock:
         return self.roots[bar % len(self.roots)]
 
 
-def _pick(variants: tuple[T, ...], rng: np.random.Generator) -> T:
+def _pick(variants: Sequence[Any], rng: np.random.Generator) -> Any:
     return variants[rng.integers(len(variants))]
 
 
@@ -193,7 +190,7 @@ def _drums(clock: _Clock, rng: np.random.Generator) -> list[Hit]:
         ghosts = rng.uniform(size=clock.steps) < rng.uniform(0, most)
         soft = "".join("x" if on and mark == "." else "." for on, mark in zip(ghosts, pattern, strict=True))
         hits += [Hit(secs, drum, rng.uniform(0.8, 1)) for _, secs, _ in clock.onsets(pattern)]
-        hits += [Hit(secs, drum, rng.uniform(0.15, 0.5)) for _, secs, _ in clock.onsets(soft)]
+        hits += [Hit(secs, drum, rng.uniform(0.2, 0.6)) for _, secs, _ in clock.onsets(soft)]
     return hits
 
 
@@ -234,17 +231,15 @@ def _articulate(notes: list[Note], part: str, moods: Collection[str], rng: np.ra
     Moods are the melody's and the counter-melody's; accompaniment is short or long as it pleases, or the mean
     change of a spectrum would tell the mood.
     """
+    gate, period = rng.uniform(0.4, 0.9), rng.uniform(0.09, 0.12)
     if part in ("bass", "chords"):
-        gate = rng.uniform(0.3, 1.0)
-        return [dataclasses.replace(note, secs=note.secs * gate) for note in notes]
+        moods = ()
+    if "nervous" in moods:
+        return [repeat for note in notes for repeat in _tremolo(note, period)]
     if "playful" in moods:
         return [dataclasses.replace(note, secs=min(0.09, 0.4 * note.secs)) for note in notes]
     if "dreamy" in moods:
         return [dataclasses.replace(note, secs=note.secs + 0.2) for note in notes]
-    if "nervous" in moods:
-        period = rng.uniform(0.09, 0.12)
-        return [repeat for note in notes for repeat in _tremolo(note, period)]
-    gate = rng.uniform(0.5, 0.85)
     return [dataclasses.replace(note, secs=note.secs * gate) for note in notes]
 
 

@@ -98,7 +98,8 @@ def render(track: DemoTrack, *, seed: int) -> np.ndarray:
 def write_audio(tracks: Sequence[DemoTrack], audio_dir: str, *, seed: int) -> int:
     """Renders the tracks whose files are not there yet, as 16-bit FLAC.
 
-    A file appears under its name only when it is complete, so an interrupted run is resumed by running it again.
+    A file appears under its name only when it is complete, so an interrupted run is resumed by running it again
+    (a process that was killed may leave a file that ends in `.partial`).
 
     Returns:
       How many were rendered.
@@ -154,7 +155,7 @@ def _mix(score: Score, instruments: Sequence[str], num_samples: int, rng: np.ran
     drums = render_hits(score.hits, num_samples, rng)
     levels = {"melody": (-2, 4), "chords": (-5, 2), "counter": (-3, 3), "bass": (-9, 0)}
     pitched = sum(sound * _level(sound, levels[part], rng) for part, sound in sounds.items())
-    beaten = sum(sound * _level(sound, (-12, -2), rng) for sound in drums.values())
+    beaten = sum(sound * _level(sound, (-15, -4), rng) for sound in drums.values())
     return (pitched * score.gain(np.arange(num_samples) / SAMPLE_RATE) + beaten).astype(np.float32)
 
 

@@ -1,7 +1,7 @@
 """The demo corpus' studio: an era to bandwidth, noise, saturation, compression and room.
 
-Eras overlap in bandwidth and level on purpose; what tells them apart for certain is in time: ticks and rumble of
-a record, wow and slap-back of a tape machine, a long plate, the pumping of a compressor.
+Eras overlap in bandwidth and level on purpose; what tells them apart for certain is in time: the ticks of a
+record, wow and slap-back of a tape machine, a long plate, the pumping of a compressor.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ class Era:
 
 ERAS = {
     "shellac": Era(
-        low_hz=(60, 220), high_hz=(4500, 8500), hiss_db=(-48, -36), ticks_per_sec=(3, 8), room_secs=(0.1, 0.6)
+        low_hz=(60, 220), high_hz=(4000, 8000), hiss_db=(-48, -36), ticks_per_sec=(3, 8), room_secs=(0.1, 0.6)
     ),
-    "tape": Era(low_hz=(40, 150), high_hz=(5000, 9500), hiss_db=(-52, -38), wow=(0.003, 0.009), echo=(0.2, 0.5)),
-    "plate": Era(low_hz=(30, 120), high_hz=(6000, 10500), hiss_db=(-60, -42), room_secs=(0.7, 1.4), wet=(0.35, 0.75)),
-    "digital": Era(low_hz=(25, 80), high_hz=(7000, 11000), hiss_db=(-65, -46), pumping=(0.4, 0.8)),
+    "tape": Era(low_hz=(40, 150), high_hz=(4800, 9000), hiss_db=(-50, -37), wow=(0.002, 0.008), echo=(0.15, 0.45)),
+    "plate": Era(low_hz=(30, 120), high_hz=(6000, 10500), hiss_db=(-60, -42), room_secs=(0.7, 1.4), wet=(0.3, 0.7)),
+    "digital": Era(low_hz=(25, 80), high_hz=(7500, 11000), hiss_db=(-65, -46), pumping=(0.4, 0.8)),
 }
 
 

@@ -44,7 +44,7 @@ class Patch:
 
     brightness: float  # added to the exponent of the spectrum's slope
     speed: float  # factor on attack and decay rates
-    colour: float  # in [0, 1]: pluck position, vowel, registration or ratio, as the instrument likes
+    colour: float  # in [0, 1]: pluck position, vowel, even harmonics or ratio, by instrument
     vibrato_hz: float
     phases: np.ndarray  # complex [harmonics], so that partials do not peak together
     equaliser_db: np.ndarray  # [8], one knot an octave from 60 Hz up
@@ -76,7 +76,7 @@ def render_notes(instrument: str, notes: Sequence[Note], num_samples: int, rng: 
     A pitch is synthesised once, as long as its longest note; every note is a copy, cut and faded.
 
     Args:
-      instrument: a key of TIMBRES, `bells`, or `bass`.
+      instrument: a key of TIMBRES, or `bells`.
       notes: in any order; what lies past the end is cut off.
       num_samples: length of the part.
       rng: source of the part's patch.
@@ -121,12 +121,12 @@ def _add(part: np.ndarray, sound: np.ndarray, start: int) -> None:
 
 def _random_patch(rng: np.random.Generator) -> Patch:
     return Patch(
-        brightness=rng.uniform(-0.3, 0.3),
+        brightness=rng.uniform(-0.25, 0.25),
         speed=np.exp(rng.uniform(-0.3, 0.3)),
         colour=rng.uniform(),
         vibrato_hz=rng.uniform(4.5, 6.5),
         phases=np.exp(2j * np.pi * rng.uniform(size=_MAX_HARMONICS)),
-        equaliser_db=rng.normal(0, 4, 8),
+        equaliser_db=rng.normal(0, 3.5, 8),
     )
 
 
@@ -181,8 +181,7 @@ def _guitar(k: np.ndarray, t: np.ndarray, hz: float, patch: Patch) -> np.ndarray
 
 
 def _organ(k: np.ndarray, t: np.ndarray, hz: float, patch: Patch) -> np.ndarray:
-    drawn = np.isin(k, (1, 2, 3, 4, 6, 8)) * (1.0 + patch.colour * np.isin(k, (3, 6)))
-    return drawn * k ** -(0.5 + patch.brightness) * np.ones_like(t)
+    return np.isin(k, (1, 2, 3, 4, 6, 8)) * k ** -(0.5 + patch.brightness) * np.ones_like(t)
 
 
 def _strings(k: np.ndarray, t: np.ndarray, hz: float, patch: Patch) -> np.ndarray:
@@ -199,8 +198,9 @@ def _brass(k: np.ndarray, t: np.ndarray, hz: float, patch: Patch) -> np.ndarray:
 
 
 def _voice(k: np.ndarray, t: np.ndarray, hz: float, patch: Patch) -> np.ndarray:
-    glide = (1 - np.exp(-t * 4 * patch.speed)) * (1 if patch.colour > 0.5 else -1) * 0.5 + 0.5 * (patch.colour < 0.5)
-    vowels = ((420, 760), (900, 1400), (2500, 2800))  # formants move from "u" towards "a", or back
+    opened = 1 - np.exp(-t * 4 * patch.speed)
+    glide = 0.5 * (opened if patch.colour > 0.5 else 1 - opened)
+    vowels = ((420, 760), (900, 1400), (2500, 2800))  # formants between "u" and "a", gliding
     size = 2 ** (patch.brightness * 1.2)  # of the singer's throat
     resonance = sum(np.exp(-(((k * hz / size - (a + (b - a) * glide)) / 220) ** 2)) for a, b in vowels)
     return (0.06 + resonance) * k ** -(0.5 + patch.brightness)
@@ -216,8 +216,7 @@ def _bells(hz: float, num_samples: int, patch: Patch) -> np.ndarray:
     ratio = 1.41 + 2.1 * (patch.colour > 0.5)
     index = (2.0 + 3 * patch.brightness) * np.exp(-3 * patch.speed * seconds)
     phase = 2 * np.pi * hz * seconds
-    tone = np.sin(phase + index * np.sin(ratio * phase)) * np.exp(-2.5 * patch.speed * seconds)
-    return tone.astype(np.float32)
+    return (np.sin(phase + index * np.sin(ratio * phase)) * np.exp(-2.5 * patch.speed * seconds)).astype(np.float32)
 
 
 def _stroke(ranges: Mapping[str, tuple[float, float]], rng: np.random.Generator) -> np.ndarray:

@@ -56,7 +56,9 @@ def training_batches(
     def one_pass(number: tf.Tensor) -> tf.data.Dataset:
         key = _fold_in(tf.constant([seed, 0], tf.int64), number)
         excerpts = _serialized(paths, key).batch(_PARSE_BATCH).enumerate()
-        excerpts = excerpts.map(lambda i, x: _random_excerpts(x, _fold_in(key, i), params, features, num_tags), **_PARALLEL)
+        excerpts = excerpts.map(
+            lambda i, x: _random_excerpts(x, _fold_in(key, i), params, features, num_tags), **_PARALLEL
+        )
         return excerpts.unbatch().shuffle(params.shuffle_buffer, seed=key[0], reshuffle_each_iteration=False)
 
     stream = tf.data.Dataset.range(first_pass, sys.maxsize).flat_map(one_pass).skip(skipped)
@@ -71,9 +73,7 @@ def training_batches(
     return batches.map(finish, **_PARALLEL).prefetch(tf.data.AUTOTUNE).with_options(_options())
 
 
-def fixed_excerpts(
-    paths: Sequence[str], *, num_tags: int, batch_size: int, features: FeatureParams
-) -> tf.data.Dataset:
+def fixed_excerpts(paths: Sequence[str], *, num_tags: int, batch_size: int, features: FeatureParams) -> tf.data.Dataset:
     """All consecutive non-overlapping excerpts of every track once, in the order of the records.
 
     Returns:
@@ -124,7 +124,9 @@ def _fold_in(key: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
 
 def _serialized(paths: Sequence[str], key: tf.Tensor) -> tf.data.Dataset:
     """Serialized tracks of all shards, several shards read in turn, the shards in random order."""
-    shards = tf.data.Dataset.from_tensor_slices(list(paths)).shuffle(len(paths), seed=key[1], reshuffle_each_iteration=False)
+    shards = tf.data.Dataset.from_tensor_slices(list(paths)).shuffle(
+        len(paths), seed=key[1], reshuffle_each_iteration=False
+    )
     return shards.interleave(tf.data.TFRecordDataset, cycle_length=min(_OPEN_SHARDS, len(paths)), **_PARALLEL)
 
 

@@ -17,7 +17,9 @@ from tfmir.model.systems import System
 _BATCH = 64
 
 
-def embed_split(system: System, records: str, manifest: Manifest, split: str, *, description: str = "") -> EmbeddedSplit:
+def embed_split(
+    system: System, records: str, manifest: Manifest, split: str, *, description: str = ""
+) -> EmbeddedSplit:
     """Every track of a split: embedding, tag scores, and the statistics of its log-mel.
 
     Args:

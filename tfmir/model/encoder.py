@@ -14,8 +14,6 @@ from tfmir.model.layers import ZScore
 from tfmir.model.normalization import BatchNorm
 from tfmir.params import EncoderParams, FeatureParams
 
-NUM_BLOCKS = 6
-
 
 def build_encoder(params: EncoderParams, features: FeatureParams) -> keras.Model:
     """The convolutional part of every system.
@@ -33,7 +31,7 @@ def build_encoder(params: EncoderParams, features: FeatureParams) -> keras.Model
     x = ZScore(mean=features.mean, deviation=features.deviation, name="z_score")(inputs)  # 129 x 128 x 1
     x = build.conv(x, 64, 5, name="stem")  # 129 x 128 x 64
     x = layers.MaxPooling2D(2, name="stem_pool")(x)  # 64 x 64 x 64
-    for block in range(1, NUM_BLOCKS + 1):  # 64 -> 32 -> 16 -> 8 -> 4 -> 2 -> 1
+    for block in range(1, params.blocks + 1):  # 64 -> 32 -> 16 -> 8 -> 4 -> 2 -> 1
         x = build.naive(x, f"block{block}_naive")
         x = build.dimension_reduction(x, f"block{block}_reduce")  # 256 channels
     x = layers.GlobalAveragePooling2D(name="average")(x)

@@ -30,7 +30,9 @@ def main(bundle: str, probes: str) -> None:
     arrays = np.load(probes)
     for probe in sorted({key.split("/")[0] for key in arrays.files}):
         for name, signature in served.items():
-            _check_signature(name, signature, {k.split("/")[1]: arrays[k] for k in arrays if k.startswith(f"{probe}/")}, notions)
+            _check_signature(
+                name, signature, {k.split("/")[1]: arrays[k] for k in arrays if k.startswith(f"{probe}/")}, notions
+            )
     strangers = {"tfmir", "tensorflow_io", "keras"} & set(sys.modules) - {"keras"}
     assert not strangers, f"the check itself imported {strangers}"
     print(f"checked {len(served)} signatures and {operations} kinds of operation: {', '.join(sorted(served))}")
@@ -55,7 +57,11 @@ def _check_signature(name: str, signature: object, probe: dict[str, np.ndarray],
     results = signature(**{source: tf.constant(probe[source])})  # type: ignore[operator]
     for key, value in results.items():
         found = value.numpy()
-        what = name.removesuffix("_log_mel").removeprefix("embed_") if key == "embedding" else key.removeprefix("embedding_")
+        what = (
+            name.removesuffix("_log_mel").removeprefix("embed_")
+            if key == "embedding"
+            else key.removeprefix("embedding_")
+        )
         expected = _expected(what, probe, suffix, notions)
         assert found.shape == expected.shape, f"{name}: {key} is {found.shape}, expected {expected.shape}"
         assert np.isfinite(found).all(), f"{name}: {key} is not finite"

@@ -1,17 +1,25 @@
-"""A library of embedded tracks that is searched along notions, with exact inner products."""
+"""Libraries of embedded tracks, embedded once and kept beside the run."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Mapping
+import hashlib
+import pathlib
+import sys
+from typing import Any
 
-import faiss
 import numpy as np
+from tqdm import tqdm
 
+from tfmir import files
+from tfmir.data.audio import AudioError
+from tfmir.data.records import check_features, load_manifest
 from tfmir.errors import UserError
-from tfmir.evaluation.subspaces import subspace_embeddings
-from tfmir.vocabulary import Vocabulary
+from tfmir.evaluation.embed import embed_file, embed_split
+from tfmir.model.systems import System
+from tfmir.training.run_directory import Run
+
+AUDIO_SUFFIXES = frozenset({".aif", ".aiff", ".flac", ".m4a", ".mp3", ".ogg", ".opus", ".wav"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,87 +37,69 @@ class Library:
     tags: tuple[tuple[str, ...], ...]
 
 
-@dataclasses.dataclass(frozen=True)
-class Hit:
-    """One result: its rank from 1, the weighted score, and the cosine in each notion's sub-space."""
-
-    rank: int
-    track_id: str
-    score: float
-    similarities: dict[str, float]
-    tags: tuple[str, ...]
-
-
-def search(
-    library: Library,
-    query: np.ndarray,
-    *,
-    vocabulary: Vocabulary,
-    weights: Mapping[str, float],
-    top: int,
-    exclude: str = "",
-) -> list[Hit]:
-    """Ranks the library by `sum_s weight_s · cos_s(query, track)`.
-
-    Every sub-space is normalised, so with the query's parts multiplied by their weights the whole weighted sum is
-    one inner product of concatenated sub-spaces: faiss' exact index answers it like any other.
-
-    Args:
-      library: what is searched.
-      query: float32 [dim], unit norm.
-      vocabulary: of the system.
-      weights: notion -> weight; empty ranks by the whole space.
-      top: how many hits.
-      exclude: a track id that is left out, usually the query itself.
-
-    Returns:
-      At most `top` hits, best first.
-    """
-    parts = subspace_embeddings(library.embeddings, vocabulary)
-    query_parts = {notion: part[0] for notion, part in subspace_embeddings(query[np.newaxis], vocabulary).items()}
-    if weights:
-        matrix = np.concatenate(list(parts.values()), axis=1)
-        vector = np.concatenate([weights.get(notion, 0.0) * part for notion, part in query_parts.items()])
-    else:
-        matrix, vector = library.embeddings, query
-    index = faiss.IndexFlatIP(matrix.shape[1])
-    index.add(np.ascontiguousarray(matrix, np.float32))
-    count = min(len(library.track_ids), top + 1)
-    scores, rows = index.search(vector[np.newaxis].astype(np.float32), count)
-    found = [(int(row), float(score)) for row, score in zip(rows[0], scores[0], strict=True)]
-    kept = [(row, score) for row, score in found if library.track_ids[row] != exclude][:top]
-    return [
-        Hit(
-            rank=rank,
-            track_id=library.track_ids[row],
-            score=score,
-            similarities={notion: float(parts[notion][row] @ query_parts[notion]) for notion in parts},
-            tags=library.tags[row],
-        )
-        for rank, (row, score) in enumerate(kept, start=1)
-    ]
+def split_library(run: Run, system: System, split: str) -> Library:
+    """One split of the run's records; embedded at the first call, read back at later ones."""
+    manifest = load_manifest(run.records)
+    check_features(manifest, run.params.features, source=run.records)
+    cache = _cache(run, f"{split} {[shard.sha256 for shard in manifest.splits[split].shards]}")
+    if not cache.exists():
+        embedded = embed_split(system, run.records, manifest, split)
+        ids = np.array(embedded.track_ids)
+        _save(cache, ids=ids, embeddings=embedded.embeddings, labels=embedded.labels)
+    with np.load(cache) as stored:
+        ids, embeddings, labels = stored["ids"], stored["embeddings"], stored["labels"]
+    names = manifest.vocabulary.tags
+    tags = tuple(tuple(names[tag] for tag in np.flatnonzero(row)) for row in labels)
+    return Library(tuple(ids.tolist()), embeddings, tags)
 
 
-def parse_weights(text: str, vocabulary: Vocabulary, *, disentangled: bool) -> dict[str, float]:
-    """`mood=1,genre=0.2` -> {"mood": 1.0, "genre": 0.2}.
+def folder_library(run: Run, system: System, folder: pathlib.Path) -> Library:
+    """All audio below a folder; only files that are new or changed since the last call are embedded.
+
+    What cannot be decoded is named on standard error and left out. An interrupted call keeps what it has done.
 
     Raises:
-      UserError: not of that form, a notion that the system does not have, no weight other than 0, or weights for
-        a system without sub-spaces.
+      UserError: no such folder, or nothing in it that can be decoded.
     """
-    weights: dict[str, float] = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        notion, _, value = (piece.strip() for piece in part.partition("="))
-        if notion not in vocabulary.notions:
-            raise UserError(f"--weights: no notion {notion!r}: the system has {', '.join(vocabulary.notions)}")
-        try:
-            weights[notion] = float(value)
-        except ValueError as error:
-            raise UserError(f"--weights: {part!r} is no notion=number, such as mood=1,genre=0.2") from error
-        if not math.isfinite(weights[notion]):
-            raise UserError(f"--weights: {part!r}: the weight must be a finite number")
-    if weights and not disentangled:
-        raise UserError("--weights: this system is not disentangled and has one space only: leave --weights out")
-    if weights and not any(weights.values()):
-        raise UserError(f"--weights={text}: at least one weight must differ from 0")
-    return weights
+    if not folder.is_dir():
+        raise UserError(f"--library={folder} is neither a folder nor a split (train, validation, test)")
+    paths = {str(p.relative_to(folder)): p for p in sorted(folder.rglob("*")) if p.suffix.lower() in AUDIO_SUFFIXES}
+    stamps = {name: f"{path.stat().st_mtime_ns}:{path.stat().st_size}" for name, path in paths.items()}
+    cache = _cache(run, str(folder.resolve()))
+    known = {name: row for name, row in _load_known(cache).items() if stamps.get(name) == row[0]}
+    current = {name: embedding for name, (_, embedding) in known.items()}
+    missing = [name for name in paths if name not in current]
+    try:
+        for name in tqdm(missing, desc="embed", unit="file", disable=not missing):
+            try:
+                current[name] = embed_file(system, str(paths[name]))
+            except AudioError as error:
+                tqdm.write(f"left out: {paths[name]}: {error}", file=sys.stderr)
+    finally:
+        if len(current) > len(known):
+            ids = sorted(current)
+            rows = {"ids": np.array(ids), "stamps": np.array([stamps[name] for name in ids])}
+            _save(cache, embeddings=np.stack([current[name] for name in ids]), **rows)
+    if not current:
+        raise UserError(f"--library={folder} holds no audio that can be decoded ({' '.join(sorted(AUDIO_SUFFIXES))})")
+    ids = sorted(current)
+    return Library(tuple(ids), np.stack([current[name] for name in ids]), ((),) * len(ids))
+
+
+def _load_known(cache: pathlib.Path) -> dict[str, tuple[str, np.ndarray]]:
+    if not cache.exists():
+        return {}
+    with np.load(cache) as stored:
+        rows = zip(stored["ids"].tolist(), stored["stamps"].tolist(), stored["embeddings"], strict=True)
+        return {name: (stamp, embedding) for name, stamp, embedding in rows}
+
+
+def _cache(run: Run, what: str) -> pathlib.Path:
+    """Where a library's embeddings are kept; other weights or another library have another name."""
+    key = hashlib.sha256(run.best_weights.read_bytes() + what.encode()).hexdigest()[:16]
+    return run.path / "library" / f"{key}.npz"
+
+
+def _save(cache: pathlib.Path, **arrays: Any) -> None:
+    with files.replacing(cache) as temporary:
+        np.savez(temporary, **arrays)

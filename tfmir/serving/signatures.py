@@ -1,7 +1,7 @@
 """The functions that an exported bundle serves, as a dict of named signatures.
 
-    waveform [batch, samples] -> log-mel -> excerpts [batch, k, 129, 128] -> embedding [batch, dim]
-                                                                          -> every sub-space, tag scores
+waveform [batch, samples] -> log-mel -> excerpts [batch, k, 129, 128] -> embedding [batch, dim]
+                                                                      -> every sub-space, tag scores
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """A training run on disk: what was asked for, the best weights, and where to resume.
 
-    params.json        parameters, vocabulary and record set        flags.txt     the command line
-    best.weights.h5    lowest validation loss                        history.csv   one row an epoch
-    backup/            weights, optimiser and schedule of the last finished epoch
-    logs/              TensorBoard                                   report.json   written by evaluate
+params.json        parameters, vocabulary and record set        flags.txt     the command line
+best.weights.h5    lowest validation loss                        history.csv   one row an epoch
+backup/            weights, optimiser and schedule of the last finished epoch
+logs/              TensorBoard                                   report.json   written by evaluate
 """
 
 from __future__ import annotations

@@ -23,7 +23,9 @@ def make_strategy(params: TrainParams) -> tf.distribute.Strategy:
     gpus = tf.config.list_physical_devices("GPU")
     count = params.replicas or max(1, len(gpus))
     if count > 1 and tuple(int(part) for part in keras.__version__.split(".")[:2]) < _SAFE_KERAS:
-        raise UserError(f"--replicas={count} needs Keras 3.10 or later, found {keras.__version__}: wrong weights before it")
+        raise UserError(
+            f"--replicas={count} needs Keras 3.10 or later, found {keras.__version__}: wrong weights before it"
+        )
     if gpus:
         if count > len(gpus):
             raise UserError(f"--replicas={count} but there are {len(gpus)} GPUs: use at most as many")
@@ -41,4 +43,6 @@ def _split_cpu(count: int) -> None:
     try:
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * count)
     except RuntimeError as error:
-        raise UserError(f"--replicas={count}: TensorFlow has already started on {cpu.name}: use a new process") from error
+        raise UserError(
+            f"--replicas={count}: TensorFlow has already started on {cpu.name}: use a new process"
+        ) from error

@@ -1,0 +1,232 @@
+"""A record set from a corpus: plan the shards, write what is missing, publish the manifest.
+
+What is finished is known from `.build/`: the plan's fingerprint and one JSON file per finished shard. It makes a
+build resumable, and it is removed when `manifest.json`, the mark of a finished set, has been written.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+from collections.abc import Sequence
+
+from tqdm import tqdm
+
+from tfmir import files
+from tfmir.corpora.corpus import SPLITS, Corpus, Track
+from tfmir.data.engine import run_tasks
+from tfmir.data.records import (
+    MANIFEST,
+    REJECTED,
+    SCHEMA_VERSION,
+    Manifest,
+    Shard,
+    Split,
+    load_manifest,
+    save_manifest,
+    shard_name,
+    shard_of,
+)
+from tfmir.data.writer import ShardResult, file_sha256, write_shard
+from tfmir.errors import UserError
+from tfmir.params import FeatureParams
+
+_TRACKS_PER_SHARD = 100
+_PRINTED_REJECTIONS = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """Which tracks go into which shard.
+
+    Attributes:
+      shards: (split, file name) -> tracks, in order.
+      fingerprint: of everything that the bytes depend on, but the audio itself.
+    """
+
+    shards: dict[tuple[str, str], tuple[Track, ...]]
+    fingerprint: str
+
+
+def build_records(
+    corpus: Corpus,
+    output: str,
+    *,
+    num_shards: int,
+    max_rejected_fraction: float,
+    workers: int = 0,
+    scheduler: str = "",
+    features: FeatureParams | None = None,
+) -> Manifest:
+    """Writes the record set of `corpus`, or finishes one that was interrupted.
+
+    Args:
+      corpus: tracks and vocabulary.
+      output: directory of the set; its last part is the set's name.
+      num_shards: of the training split, 0 for one per 100 tracks; other splits get shards of that size.
+      max_rejected_fraction: more rejected tracks than this, and no manifest is written.
+      workers: see `engine.run_tasks`.
+      scheduler: see `engine.run_tasks`.
+      features: of the log-mel.
+
+    Raises:
+      UserError: `output` holds other records, or too many tracks are rejected.
+    """
+    features = features or FeatureParams()
+    folder, name = pathlib.Path(output), pathlib.Path(output).name
+    plan = make_plan(corpus, name, num_shards=num_shards, features=features)
+    state = folder / ".build"
+    if (folder / MANIFEST).exists():
+        return _finished(folder, plan)
+    _claim(state, plan)
+    done = _finished_shards(folder, state, plan)
+    todo = {key: tracks for key, tracks in plan.shards.items() if key[1] not in done}
+    print(f"{output}: {len(plan.shards)} shards of {len(corpus.tracks)} tracks, {len(done)} shards are there already")
+    results = run_tasks(
+        _write_and_note,
+        [(tracks, str(folder / key[1]), len(corpus.vocabulary.tags), features) for key, tracks in todo.items()],
+        sizes=[len(tracks) for tracks in todo.values()],
+        description="prepare",
+        unit="track",
+        workers=workers,
+        scheduler=scheduler,
+    )
+    done |= {result.file: result for result in results}
+    _write_rejected(folder, done, len(corpus.tracks), max_rejected_fraction)
+    manifest = _manifest(corpus, name, plan, done, features)
+    save_manifest(output, manifest)
+    shutil.rmtree(state)
+    _summarise(folder, manifest, len(corpus.tracks), features)
+    return manifest
+
+
+def make_plan(corpus: Corpus, name: str, *, num_shards: int, features: FeatureParams) -> Plan:
+    """Deals the tracks to shards by a stable hash of their ids; the same corpus always gives the same plan."""
+    of_split = {split: [track for track in corpus.tracks if track.split == split] for split in SPLITS}
+    train = max(1, len(of_split["train"]))
+    per_shard = train / num_shards if num_shards else _TRACKS_PER_SHARD
+    shards: dict[tuple[str, str], tuple[Track, ...]] = {}
+    for split, tracks in of_split.items():
+        count = max(1, round(len(tracks) / per_shard))
+        for index in range(count):
+            members = tuple(track for track in tracks if shard_of(track.track_id, count) == index)
+            shards[split, shard_name(name, split, index, count)] = members
+    content = {
+        "schema": SCHEMA_VERSION,
+        "features": features.track_params,
+        "vocabulary": corpus.vocabulary.to_dict(),
+        "tracks": sorted(dataclasses.astuple(track) for track in corpus.tracks),
+        "shards": [file for _, file in shards],
+    }
+    return Plan(shards, hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest())
+
+
+def verify(records: str) -> None:
+    """Re-reads every shard of a finished record set against its checksum.
+
+    Raises:
+      UserError: names every shard that is missing or differs.
+    """
+    manifest = load_manifest(records)
+    shards = [shard for split in manifest.splits.values() for shard in split.shards]
+    problems = []
+    for shard in tqdm(shards, desc="verify", unit="shard"):
+        path = pathlib.Path(records) / shard.file
+        if not path.exists():
+            problems.append(f"{shard.file}: missing")
+        elif (found := file_sha256(str(path))) != shard.sha256:
+            problems.append(f"{shard.file}: sha256 is {found[:12]}…, the manifest says {shard.sha256[:12]}…")
+    if problems:
+        listed = "\n  ".join(problems)
+        raise UserError(
+            f"{records}: {len(problems)} of {len(shards)} shards are damaged: prepare them again\n  {listed}"
+        )
+    print(f"{records}: {len(shards)} shards agree with their checksums")
+
+
+def _write_and_note(tracks: Sequence[Track], path: str, num_tags: int, features: FeatureParams) -> ShardResult:
+    """The task of a worker: the shard, then the note that it is finished."""
+    result = write_shard(tracks, path, num_tags=num_tags, features=features)
+    files.write_json(pathlib.Path(path).parent / ".build" / f"{result.file}.json", dataclasses.asdict(result))
+    return result
+
+
+def _finished(folder: pathlib.Path, plan: Plan) -> Manifest:
+    manifest = load_manifest(str(folder))
+    if manifest.plan != plan.fingerprint:
+        raise UserError(
+            f"--output={folder} holds records of other tracks, tags or settings: choose another --output, or remove it"
+        )
+    print(f"{folder}: finished already; nothing to do")
+    return manifest
+
+
+def _claim(state: pathlib.Path, plan: Plan) -> None:
+    """Marks the directory as being built by this plan, and clears what a killed build left half-written."""
+    note = state / "plan.sha256"
+    if note.exists() and note.read_text().strip() != plan.fingerprint:
+        raise UserError(
+            f"{state.parent} holds an unfinished build of other tracks, tags or settings: "
+            "give the same flags to finish it, choose another --output, or remove it"
+        )
+    files.write_text(note, plan.fingerprint + "\n")
+    for leftover in [*state.parent.glob(".*.tfrecord-*"), *state.glob(".*.json")]:
+        leftover.unlink(missing_ok=True)
+
+
+def _finished_shards(folder: pathlib.Path, state: pathlib.Path, plan: Plan) -> dict[str, ShardResult]:
+    """Shards to keep. Those with rejected tracks are tried again: the files may have been mended."""
+    done = {}
+    for _, file in plan.shards:
+        note = state / f"{file}.json"
+        if note.exists() and (folder / file).exists():
+            result = ShardResult(**files.read_json(note))
+            if not result.rejected:
+                done[file] = dataclasses.replace(result, tag_counts=tuple(result.tag_counts))
+    return done
+
+
+def _write_rejected(folder: pathlib.Path, done: dict[str, ShardResult], tracks: int, limit: float) -> None:
+    rejected = sorted(row for result in done.values() for row in map(tuple, result.rejected))
+    lines = ["\t".join(_one_line(cell) for cell in row) for row in [("track", "path", "reason"), *rejected]]
+    files.write_text(folder / REJECTED, "\n".join(lines) + "\n")
+    if not rejected:
+        return
+    print(f"{len(rejected)} of {tracks} tracks are rejected; all of them with reasons: {folder / REJECTED}")
+    for line in lines[1 : 1 + _PRINTED_REJECTIONS]:
+        print("  " + line)
+    if len(rejected) > limit * tracks:
+        raise UserError(
+            f"{len(rejected)} of {tracks} tracks are rejected, more than --max_rejected_fraction={limit:g} allows: "
+            "mend the files or raise the limit, then give the command again; finished shards are kept"
+        )
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _manifest(corpus: Corpus, name: str, plan: Plan, done: dict[str, ShardResult], features: FeatureParams) -> Manifest:
+    splits = {}
+    for split in SPLITS:
+        results = [done[file] for of, file in plan.shards if of == split]
+        splits[split] = Split(
+            tracks=sum(result.tracks for result in results),
+            frames=sum(result.frames for result in results),
+            tag_counts=tuple(map(sum, zip(*(result.tag_counts for result in results), strict=True))),
+            shards=tuple(Shard(result.file, result.tracks, result.sha256) for result in results),
+        )
+    return Manifest(
+        name, corpus.name, corpus.licence, features.track_params, corpus.vocabulary, splits, plan.fingerprint
+    )
+
+
+def _summarise(folder: pathlib.Path, manifest: Manifest, tracks: int, features: FeatureParams) -> None:
+    kept = sum(split.tracks for split in manifest.splits.values())
+    hours = sum(split.frames for split in manifest.splits.values()) * features.hop_length / features.sample_rate / 3600
+    size = sum(os.path.getsize(folder / shard.file) for split in manifest.splits.values() for shard in split.shards)
+    print(f"{folder}: {kept} tracks, {hours:.2f} hours, {size / 1e6:.1f} MB, {tracks - kept} rejected")

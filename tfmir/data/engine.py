@@ -1,0 +1,103 @@
+"""Runs many independent tasks on a Dask cluster: local by default, or any scheduler given by its address."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import dask
+from distributed import Client, LocalCluster, as_completed
+from distributed.scheduler import KilledWorker
+from tqdm import tqdm
+
+from tfmir.errors import UserError
+
+# One thread of arithmetic per worker: there are as many workers as cores.
+_WORKER_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "TF_ENABLE_ONEDNN_OPTS": "1",
+}
+_CONNECT_SECS = 30
+
+
+def run_tasks(
+    function: Callable[..., Any],
+    tasks: Sequence[tuple[Any, ...]],
+    *,
+    sizes: Sequence[int],
+    description: str,
+    unit: str,
+    workers: int = 0,
+    scheduler: str = "",
+) -> Iterator[Any]:
+    """Calls `function(*task)` for every task, in any order, and yields the results as they come.
+
+    A task whose worker dies is run again elsewhere, three times at most.
+
+    Args:
+      function: importable by name in the workers.
+      tasks: arguments of each call; picklable.
+      sizes: how much work each task is, in `unit`s; what the progress bar counts.
+      description: of the bar.
+      unit: of the bar.
+      workers: processes of the local cluster; 0: one a core.
+      scheduler: address of a running scheduler, `tcp://host:port`, instead of a local cluster.
+
+    Raises:
+      UserError: the scheduler cannot be reached, or a task killed every worker that tried it.
+    """
+    if not tasks:
+        return
+    with _client(min(workers or cpu_count(), len(tasks)), scheduler) as client:
+        futures = {client.submit(function, *task, pure=False): size for task, size in zip(tasks, sizes, strict=True)}
+        with tqdm(total=sum(sizes), desc=description, unit=unit, mininterval=1.0) as bar:
+            for future in as_completed(futures):
+                try:
+                    result = future.result()
+                except KilledWorker as error:
+                    raise UserError(
+                        f"a task killed {error.allowed_failures + 1} workers in a row: {error.task}"
+                    ) from error
+                bar.update(futures[future])
+                yield result
+
+
+def cpu_count() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def _client(workers: int, scheduler: str) -> Iterator[Client]:
+    logging.getLogger("distributed").setLevel(logging.ERROR)
+    if scheduler:
+        try:
+            client = Client(scheduler, timeout=_CONNECT_SECS)
+        except (OSError, ValueError) as error:
+            raise UserError(f"--scheduler={scheduler} does not answer: start one with 'dask scheduler'") from error
+        with client:
+            yield client
+        return
+    environment = {f"distributed.nanny.pre-spawn-environ.{name}": value for name, value in _WORKER_ENVIRONMENT.items()}
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch,
+        dask.config.set(environment),
+        LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address=None,
+            local_directory=scratch,
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client

@@ -1,0 +1,204 @@
+"""The one schema of the records: writer, reader and manifest (see tfrecords/README.md).
+
+<records>/manifest.json                             what is in the set
+<records>/<name>-train.tfrecord-00000-of-00012      one tf.train.Example per track, sorted by track id
+<records>/rejected.tsv                              track, path, reason
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfmir import files
+from tfmir.corpora.corpus import Track
+from tfmir.errors import UserError
+from tfmir.params import FeatureParams
+from tfmir.vocabulary import Vocabulary
+
+SCHEMA_VERSION = 1
+MANIFEST = "manifest.json"
+REJECTED = "rejected.tsv"
+LOG_MEL_DTYPE = np.dtype("<f2")
+FEATURE_SPEC = {
+    "track_id": tf.io.FixedLenFeature([], tf.string),
+    "artist_id": tf.io.FixedLenFeature([], tf.string),
+    "log_mel": tf.io.FixedLenFeature([], tf.string),
+    "num_frames": tf.io.FixedLenFeature([], tf.int64),
+    "tags": tf.io.RaggedFeature(tf.int64),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Shard:
+    """One file of a split: its name, how many tracks it holds, and its checksum."""
+
+    file: str
+    tracks: int
+    sha256: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """One split: totals, how many tracks carry each tag, and its shards in order."""
+
+    tracks: int
+    frames: int
+    tag_counts: tuple[int, ...]
+    shards: tuple[Shard, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+    """What a record set says of itself.
+
+    Attributes:
+      features: `FeatureParams.track_params` that the log-mel was computed with.
+      splits: split name -> Split.
+      plan: fingerprint of the tracks, tags and settings that the set was made from.
+    """
+
+    name: str
+    corpus: str
+    licence: str
+    features: dict[str, Any]
+    vocabulary: Vocabulary
+    splits: dict[str, Split]
+    plan: str = ""
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclasses.dataclass(frozen=True)
+class StoredTrack:
+    """One track read back; `log_mel` is float16 [frames, mels] before the z-score."""
+
+    track_id: str
+    artist_id: str
+    tags: tuple[int, ...]
+    log_mel: np.ndarray
+
+
+def serialize(track: Track, log_mel: np.ndarray) -> bytes:
+    """A `tf.train.Example` with the fields of FEATURE_SPEC; `log_mel` is float [frames, mels]."""
+    frames = np.ascontiguousarray(log_mel, LOG_MEL_DTYPE)
+    feature = {
+        "track_id": _bytes(track.track_id.encode()),
+        "artist_id": _bytes(track.artist_id.encode()),
+        "log_mel": _bytes(frames.tobytes()),
+        "num_frames": _ints([len(frames)]),
+        "tags": _ints(track.tags),
+    }
+    return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString(deterministic=True)
+
+
+def parse(serialized: bytes, num_mels: int) -> StoredTrack:
+    """The inverse of `serialize`, in NumPy."""
+    feature = tf.train.Example.FromString(serialized).features.feature
+    log_mel = np.frombuffer(feature["log_mel"].bytes_list.value[0], LOG_MEL_DTYPE)
+    return StoredTrack(
+        track_id=feature["track_id"].bytes_list.value[0].decode(),
+        artist_id=feature["artist_id"].bytes_list.value[0].decode(),
+        tags=tuple(feature["tags"].int64_list.value),
+        log_mel=log_mel.reshape(-1, num_mels),
+    )
+
+
+def shard_of(track_id: str, num_shards: int) -> int:
+    """The shard of a track: a stable hash of its id, the same in every process and on every machine."""
+    return int.from_bytes(hashlib.blake2b(track_id.encode(), digest_size=8).digest(), "big") % num_shards
+
+
+def shard_name(name: str, split: str, index: int, num_shards: int) -> str:
+    """File name of a shard."""
+    return f"{name}-{split}.tfrecord-{index:05d}-of-{num_shards:05d}"
+
+
+def shard_paths(records: str, manifest: Manifest, split: str) -> list[str]:
+    """Paths of a split's shards, in order.
+
+    Raises:
+      UserError: no such split, or one without tracks.
+    """
+    if split not in manifest.splits or not manifest.splits[split].tracks:
+        raise UserError(f"{records}: the {split} split has no tracks: it has {_sizes(manifest)}")
+    return [str(pathlib.Path(records) / shard.file) for shard in manifest.splits[split].shards if shard.tracks]
+
+
+def read_tracks(records: str, manifest: Manifest, split: str) -> Iterator[StoredTrack]:
+    """All tracks of a split in the order of the records."""
+    for path in shard_paths(records, manifest, split):
+        for serialized in tf.data.TFRecordDataset(path).as_numpy_iterator():
+            yield parse(serialized, manifest.features["num_mels"])
+
+
+def save_manifest(records: str, manifest: Manifest) -> None:
+    """Writes `manifest.json`, atomically: it is what makes a record set finished."""
+    value = dataclasses.asdict(manifest) | {"vocabulary": manifest.vocabulary.to_dict()}
+    files.write_json(pathlib.Path(records) / MANIFEST, value)
+
+
+def load_manifest(records: str) -> Manifest:
+    """The manifest of a finished record set.
+
+    Raises:
+      UserError: not there, or written by another version.
+    """
+    path = pathlib.Path(records) / MANIFEST
+    if not path.exists():
+        raise UserError(
+            f"--records={records}: no {MANIFEST} there: make it with python -m tfmir.prepare --output={records}"
+        )
+    value = files.read_json(path)
+    if value.get("schema_version") != SCHEMA_VERSION:
+        found = value.get("schema_version")
+        raise UserError(f"{path}: schema version {found}, expected {SCHEMA_VERSION}: prepare the records again")
+    try:
+        return Manifest(**value | {"vocabulary": Vocabulary.from_dict(value["vocabulary"]), "splits": _splits(value)})
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{path}: a field is unknown or missing ({error}): prepare the records again") from error
+
+
+def check_features(manifest: Manifest, features: FeatureParams, *, source: str) -> None:
+    """Refuses records of another feature setting.
+
+    Raises:
+      UserError: names the first field that differs, with both values.
+    """
+    expected = features.track_params
+    for name in sorted(set(expected) | set(manifest.features)):
+        found = manifest.features.get(name)
+        if found != expected.get(name):
+            raise UserError(
+                f"{source}: the records were made with {name}={found}, this model needs {name}={expected.get(name)}: "
+                "prepare them again, or take other records"
+            )
+
+
+def _splits(value: dict[str, Any]) -> dict[str, Split]:
+    return {
+        name: Split(
+            tracks=split["tracks"],
+            frames=split["frames"],
+            tag_counts=tuple(split["tag_counts"]),
+            shards=tuple(Shard(**shard) for shard in split["shards"]),
+        )
+        for name, split in value["splits"].items()
+    }
+
+
+def _sizes(manifest: Manifest) -> str:
+    return ", ".join(f"{name}: {split.tracks}" for name, split in manifest.splits.items())
+
+
+def _bytes(value: bytes) -> tf.train.Feature:
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+
+
+def _ints(values: Any) -> tf.train.Feature:
+    return tf.train.Feature(int64_list=tf.train.Int64List(value=values))

@@ -1,0 +1,113 @@
+"""Evaluates a run on the test split: retrieval, tagging, triplets, leakage, beside three baselines.
+
+    python -m tfmir.evaluate --run=runs/proxy
+
+Writes report.json, report.md and figures/ into the run directory.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import pathlib
+from typing import TYPE_CHECKING, Any
+
+from tfmir import flags
+from tfmir.params import field
+
+if TYPE_CHECKING:
+    from tfmir.data.records import Manifest
+    from tfmir.evaluation.report import Contender, EmbeddedSplit
+    from tfmir.training.run_directory import Run
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluateParams:
+    """Flags of the command."""
+
+    run: str = field("", "run directory (default: runs/<name of the flag file>)")
+
+
+def main(params: EvaluateParams) -> dict[str, Any]:
+    """Evaluates one run and writes its report."""
+    from tfmir import files
+    from tfmir.data.records import check_features, load_manifest
+    from tfmir.evaluation.embed import embed_split
+    from tfmir.evaluation.report import Contender, evaluate
+    from tfmir.evaluation.tables import markdown, summary
+    from tfmir.training.loop import trained_system
+    from tfmir.training.run_directory import trained_run
+
+    run = trained_run(params.run)
+    manifest = load_manifest(run.records)
+    check_features(manifest, run.params.features, source=run.records)
+    test = embed_split(trained_system(run), run.records, manifest, "test")
+    contenders = {run.path.name: Contender(test.embeddings, test.scores, run.params.system.disentangled)}
+    contenders |= _baselines(run, manifest, test)
+    report = evaluate(run.vocabulary, test.labels, contenders)
+    files.write_json(run.path / "report.json", report)
+    files.write_text(run.path / "report.md", f"# {run.path.name} on {run.corpus}\n\n{markdown(report)}")
+    _figures(run, test, report)
+    print(f"\n{summary(report)}\nreport: {run.path / 'report.md'}, figures: {run.path / 'figures'}")
+    return report
+
+
+def _baselines(run: Run, manifest: Manifest, test: EmbeddedSplit) -> dict[str, Contender]:
+    """Untrained encoder, statistics and chance; tags by the same logistic regression for each."""
+    import keras
+
+    from tfmir.evaluation.baselines import logistic_probe, random_embeddings, standardize
+    from tfmir.evaluation.embed import embed_split
+    from tfmir.evaluation.report import STATISTICS, Contender
+    from tfmir.evaluation.subspaces import unit
+    from tfmir.model.systems import build_system
+
+    keras.utils.set_random_seed(run.params.training.seed)
+    untrained = build_system(run.params, run.vocabulary)
+    splits = {
+        split: embed_split(untrained, run.records, manifest, split, description=f"embed {split}, untrained")
+        for split in ("train", "test")
+    }
+    train, raw = splits["train"], splits["test"]
+    dim = run.params.encoder.embedding_dim
+    noise = {name: random_embeddings(len(s.labels), dim, seed=i) for i, (name, s) in enumerate(splits.items())}
+
+    def probe(train_features: Any, test_features: Any) -> Any:
+        return logistic_probe(train_features, train.labels, test_features)
+
+    return {
+        STATISTICS: Contender(
+            unit(standardize(train.statistics, test.statistics)[1]), probe(train.statistics, test.statistics)
+        ),
+        "untrained": Contender(raw.embeddings, probe(train.embeddings, raw.embeddings)),
+        "random": Contender(noise["test"], probe(noise["train"], noise["test"])),
+    }
+
+
+def _figures(run: Run, test: EmbeddedSplit, report: dict[str, Any]) -> None:
+    import numpy as np
+
+    from tfmir.evaluation import plots
+    from tfmir.evaluation.subspaces import subspace_embeddings
+
+    folder = run.path / "figures"
+    parts = subspace_embeddings(test.embeddings, run.vocabulary) if run.params.system.disentangled else {}
+    plots.tsne(test.embeddings, parts, test.labels, run.vocabulary, folder / "tsne.png")
+    plots.recall_curves(report, folder / "recall.png")
+    system = next(iter(report["contenders"].values()))
+    if system["leakage"]:
+        plots.leakage(np.array(system["leakage"]), run.vocabulary.notions, folder / "leakage.png")
+    history = _history(run.path / "history.csv")
+    if history:
+        plots.training_curves(history, folder / "training.png")
+
+
+def _history(path: pathlib.Path) -> list[dict[str, float]]:
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+
+
+if __name__ == "__main__":
+    flags.run(main, EvaluateParams)

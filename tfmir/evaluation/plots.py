@@ -1,0 +1,141 @@
+"""Figures: t-SNE of the spaces (paper, Figure 3), training curves, leakage, recall."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+from sklearn.manifold import TSNE
+
+from tfmir import files
+from tfmir.vocabulary import Vocabulary
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Okabe and Ito's palette, which colour-blind readers can tell apart.
+_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
+_COLOURED_TAGS = 3
+_MAX_POINTS = 1000
+_DPI = 110
+
+
+def tsne(
+    whole: np.ndarray,
+    subspaces: Mapping[str, np.ndarray],
+    labels: np.ndarray,
+    vocabulary: Vocabulary,
+    path: pathlib.Path,
+    *,
+    seed: int = 0,
+) -> None:
+    """Whole space and each sub-space in two dimensions, coloured by the notion's most frequent tags.
+
+    Args:
+      whole: float32 [tracks, dim], unit norm.
+      subspaces: notion -> float32 [tracks, dim / notions], unit norm; empty for a system without.
+      labels: bool [tracks, tags].
+      vocabulary: tags and notions.
+      path: of the PNG.
+      seed: of the t-SNE.
+    """
+    rows = np.arange(len(whole))[:_MAX_POINTS]
+    labels = labels[rows]
+    figure, axes = plt.subplots(
+        1 + bool(subspaces),
+        len(vocabulary.notions),
+        figsize=(3.1 * len(vocabulary.notions), 3.4 * (1 + bool(subspaces))),
+        squeeze=False,
+        layout="constrained",
+    )
+    points = _project(whole[rows], seed)
+    for column, notion in enumerate(vocabulary.notions):
+        _scatter(axes[0, column], points, labels, vocabulary, notion, f"whole space, by {notion}")
+        if subspaces:
+            part = _project(subspaces[notion][rows], seed)
+            _scatter(axes[1, column], part, labels, vocabulary, notion, f"{notion} sub-space")
+    _save(figure, path)
+
+
+def training_curves(history: Sequence[Mapping[str, float]], path: pathlib.Path) -> None:
+    """Losses above the tag-frequency floor, and the learning rate, by epoch.
+
+    Args:
+      history: one row an epoch with `epoch`, `above_floor`, `val_above_floor`, `learning_rate`.
+      path: of the PNG.
+    """
+    epochs = [row["epoch"] for row in history]
+    figure, (losses, rates) = plt.subplots(
+        2, 1, figsize=(6, 4.2), sharex=True, height_ratios=(3, 1), layout="constrained"
+    )
+    for name, label, colour in zip(
+        ("above_floor", "val_above_floor"), ("training", "validation"), _COLOURS, strict=False
+    ):
+        losses.plot(epochs, [row[name] for row in history], label=label, color=colour)
+    losses.axhline(0.0, color="grey", linewidth=0.8, linestyle=":", label="tag frequencies")
+    losses.set_ylabel("loss above the floor (nats)")
+    losses.legend(frameon=False)
+    rates.step(epochs, [row["learning_rate"] for row in history], where="mid", color=_COLOURS[2])
+    rates.set(yscale="log", xlabel="epoch", ylabel="learning rate")
+    _save(figure, path)
+
+
+def leakage(matrix: np.ndarray, notions: Sequence[str], path: pathlib.Path) -> None:
+    """Heat map of [notions, notions]: share of a notion's triplets (column) that a sub-space (row) predicts."""
+    figure, axes = plt.subplots(figsize=(1.6 + 0.9 * len(notions), 1.2 + 0.8 * len(notions)), layout="constrained")
+    image = axes.imshow(matrix, cmap="cividis", vmin=0.5, vmax=max(0.8, float(np.max(matrix))))
+    for (row, column), value in np.ndenumerate(matrix):
+        colour = "white" if value < 0.65 else "black"
+        axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour)
+    axes.set_xticks(range(len(notions)), notions)
+    axes.set_yticks(range(len(notions)), notions)
+    axes.set(xlabel="triplets of", ylabel="sub-space of")
+    figure.colorbar(image, ax=axes, label="share predicted")
+    _save(figure, path)
+
+
+def recall_curves(report: Mapping[str, Any], path: pathlib.Path) -> None:
+    """R@k of every contender of a report, with its interval."""
+    figure, axes = plt.subplots(figsize=(5.4, 3.6), layout="constrained")
+    for (name, contender), colour in zip(report["contenders"].items(), _COLOURS * 3, strict=False):
+        ks = [int(k) for k in contender["recall"]]
+        values = list(contender["recall"].values())
+        axes.plot(ks, [value["mean"] for value in values], marker="o", label=name, color=colour)
+        axes.fill_between(ks, [v["low"] for v in values], [v["high"] for v in values], color=colour, alpha=0.15)
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(ks, [str(k) for k in ks])
+    axes.set(xlabel="k", ylabel="recall at k", ylim=(0, 1))
+    axes.legend(frameon=False)
+    _save(figure, path)
+
+
+def _project(points: np.ndarray, seed: int) -> np.ndarray:
+    perplexity = min(30.0, (len(points) - 1) / 3)
+    model = TSNE(2, metric="cosine", init="random", perplexity=perplexity, random_state=seed)
+    return model.fit_transform(points)
+
+
+def _scatter(
+    axes: Axes, points: np.ndarray, labels: np.ndarray, vocabulary: Vocabulary, notion: str, title: str
+) -> None:
+    tags = vocabulary.tags_of(notion)
+    frequent = tags[np.argsort(-labels[:, tags].sum(axis=0), kind="stable")][:_COLOURED_TAGS]
+    axes.scatter(*points.T, s=5, color="lightgrey", linewidths=0)
+    for tag, colour in zip(frequent, _COLOURS, strict=False):
+        name = vocabulary.tags[tag].split("/", 1)[1]
+        axes.scatter(*points[labels[:, tag]].T, s=9, color=colour, alpha=0.8, linewidths=0, label=name)
+    axes.set_title(title, fontsize=10)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=3, frameon=False, handletextpad=0.1)
+
+
+def _save(figure: Figure, path: pathlib.Path) -> None:
+    with files.replacing(path) as temporary:
+        figure.savefig(temporary, dpi=_DPI, format="png")
+    plt.close(figure)

@@ -1,0 +1,146 @@
+"""The numbers of a run beside its baselines: the structure of `report.json`.
+
+    {"notions": {notion: [tag, …]}, "tracks": int, "contenders": {name: contender}, "ratios": {...}}
+
+    contender   recall          {k: interval}, whole space, all tags
+                recall_notion   {notion: {k: interval}}, own sub-space if disentangled, that notion's tags
+                roc_auc         interval, macro;  pr_auc  number, macro
+                roc_auc_tag, pr_auc_tag           {tag: number or null};  roc_auc_notion  {notion: number or null}
+                triplets        {notion: interval}, whole space;  triplets_subspace  the same in the sub-space
+                leakage         [[number]], row: sub-space, column: notion of the triplets;  leakage_gap  number
+    ratios      {"recall_1_over_statistics": interval}, paired bootstrap over queries
+    interval    {"mean": number, "low": number, "high": number}, 95 %
+
+What a contender does not have (scores, sub-spaces) is null.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tfmir.evaluation.bootstrap import interval, ratio_interval
+from tfmir.evaluation.retrieval import KS, recall_at_k
+from tfmir.evaluation.subspaces import subspace_embeddings
+from tfmir.evaluation.tagging import macro_roc_auc_interval, pr_auc, roc_auc
+from tfmir.evaluation.triplets import correct, draw_triplets, leakage_gap, leakage_matrix
+from tfmir.vocabulary import Vocabulary
+
+STATISTICS = "statistics"
+
+
+@dataclasses.dataclass(frozen=True)
+class EmbeddedSplit:
+    """A split as a system sees it.
+
+    Attributes:
+      track_ids: in the order of the records.
+      labels: bool [tracks, tags].
+      embeddings: float32 [tracks, dim], unit norm for a normalised system.
+      scores: float32 [tracks, tags].
+      statistics: float32 [tracks, 3 * mels], see `baselines.statistics_features`.
+    """
+
+    track_ids: tuple[str, ...]
+    labels: np.ndarray
+    embeddings: np.ndarray
+    scores: np.ndarray
+    statistics: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Contender:
+    """Something that embeds the test tracks and perhaps scores their tags."""
+
+    embeddings: np.ndarray
+    scores: np.ndarray | None
+    disentangled: bool = False
+
+
+def evaluate(
+    vocabulary: Vocabulary, labels: np.ndarray, contenders: Mapping[str, Contender], *, seed: int = 0
+) -> dict[str, Any]:
+    """All figures of all contenders on the same tracks, triplets and resamples.
+
+    Args:
+      vocabulary: tags and notions.
+      labels: bool [tracks, tags] of the test split.
+      contenders: name -> Contender; the first is the system, one may be called "statistics".
+      seed: of triplets and bootstrap.
+
+    Returns:
+      The structure of this module's docstring; JSON types only.
+    """
+    triplets = {n: draw_triplets(labels, vocabulary.tags_of(n), seed=seed) for n in vocabulary.notions}
+    results = {name: _figures(vocabulary, labels, c, triplets, seed) for name, c in contenders.items()}
+    ratios = {}
+    first = next(iter(contenders))
+    if STATISTICS in contenders and first != STATISTICS:
+        ours, theirs = (recall_at_k(contenders[n].embeddings, labels, ks=(1,))[:, 0] for n in (first, STATISTICS))
+        ratios["recall_1_over_statistics"] = _json(ratio_interval(ours, theirs, seed=seed))
+    return {
+        "notions": vocabulary.to_dict(),
+        "tracks": len(labels),
+        "contenders": results,
+        "ratios": ratios,
+    }
+
+
+def _figures(
+    vocabulary: Vocabulary, labels: np.ndarray, contender: Contender, triplets: dict[str, np.ndarray], seed: int
+) -> dict[str, Any]:
+    whole = contender.embeddings
+    parts = subspace_embeddings(whole, vocabulary) if contender.disentangled else None
+    matrix = leakage_matrix(parts, triplets) if parts else None
+    recall_notion = {
+        notion: _recall(parts[notion] if parts else whole, labels[:, vocabulary.tags_of(notion)], seed)
+        for notion in vocabulary.notions
+    }
+    return {
+        "recall": _recall(whole, labels, seed),
+        "recall_notion": recall_notion,
+        **_tagging(vocabulary, labels, contender.scores, seed),
+        "triplets": {n: _json(interval(correct(whole, t), seed=seed)) for n, t in triplets.items()},
+        "triplets_subspace": parts
+        and {n: _json(interval(correct(parts[n], t), seed=seed)) for n, t in triplets.items()},
+        "leakage": None if matrix is None else matrix.tolist(),
+        "leakage_gap": None if matrix is None else _number(leakage_gap(matrix)),
+    }
+
+
+def _recall(embeddings: np.ndarray, labels: np.ndarray, seed: int) -> dict[str, Any]:
+    values = recall_at_k(embeddings, labels)
+    return {str(k): _json(interval(values[:, column], seed=seed)) for column, k in enumerate(KS)}
+
+
+def _tagging(vocabulary: Vocabulary, labels: np.ndarray, scores: np.ndarray | None, seed: int) -> dict[str, Any]:
+    names = ("roc_auc", "pr_auc", "roc_auc_tag", "pr_auc_tag", "roc_auc_notion")
+    if scores is None:
+        return dict.fromkeys(names)
+    roc, pr = roc_auc(labels, scores), pr_auc(labels, scores)
+    by_notion = {notion: _mean(roc[vocabulary.tags_of(notion)]) for notion in vocabulary.notions}
+    figures: tuple[Any, ...] = (
+        _json(macro_roc_auc_interval(labels, scores, seed=seed)) | {"mean": _mean(roc)},
+        _mean(pr),
+        dict(zip(vocabulary.tags, map(_number, roc), strict=True)),
+        dict(zip(vocabulary.tags, map(_number, pr), strict=True)),
+        by_notion,
+    )
+    return dict(zip(names, figures, strict=True))
+
+
+def _mean(values: np.ndarray) -> float | None:
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if len(finite) else None
+
+
+def _number(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _json(value: Any) -> dict[str, float | None]:
+    return {name: _number(number) for name, number in dataclasses.asdict(value).items()}

@@ -1,0 +1,72 @@
+"""Triplet prediction along each notion, and the leakage between sub-spaces (paper, sections 4.5 and 5.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from tfmir.errors import UserError
+
+COUNT = 40_000
+
+
+def draw_triplets(labels: np.ndarray, tags: np.ndarray, *, count: int = COUNT, seed: int = 0) -> np.ndarray:
+    """Random triplets of one notion: anchor and positive share a tag that the negative lacks.
+
+    The tag is drawn first, each usable one equally often, then the three tracks.
+
+    Args:
+      labels: bool [tracks, all tags].
+      tags: int [k], the notion's tags.
+      count: how many triplets.
+      seed: same seed, same triplets.
+
+    Returns:
+      int32 [count, 3]: anchor, positive, negative; track numbers.
+
+    Raises:
+      UserError: no tag of the notion has two tracks with it and one without.
+    """
+    carriers = labels[:, tags].sum(axis=0)
+    usable = np.asarray(tags)[(carriers >= 2) & (carriers < len(labels))]
+    if not len(usable):
+        raise UserError("no triplets can be drawn: no tag of the notion has two tracks with it and one without")
+    rng = np.random.default_rng(seed)
+    drawn = rng.choice(usable, count)
+    triplets = np.empty([count, 3], np.int32)
+    for tag in usable:
+        rows = np.flatnonzero(drawn == tag)
+        with_tag, without = np.flatnonzero(labels[:, tag]), np.flatnonzero(~labels[:, tag])
+        anchor = rng.integers(0, len(with_tag), len(rows))
+        step = rng.integers(1, len(with_tag), len(rows))  # to another track with the tag
+        triplets[rows, 0] = with_tag[anchor]
+        triplets[rows, 1] = with_tag[(anchor + step) % len(with_tag)]
+        triplets[rows, 2] = rng.choice(without, len(rows))
+    return triplets
+
+
+def correct(embeddings: np.ndarray, triplets: np.ndarray) -> np.ndarray:
+    """bool [count]: whether anchor and positive have a larger inner product than anchor and negative.
+
+    Args:
+      embeddings: float32 [tracks, dim].
+      triplets: int [count, 3].
+    """
+    anchor, positive, negative = (embeddings[triplets[:, column]] for column in range(3))
+    return np.einsum("nd,nd->n", anchor, positive) > np.einsum("nd,nd->n", anchor, negative)
+
+
+def leakage_matrix(subspaces: Mapping[str, np.ndarray], triplets: Mapping[str, np.ndarray]) -> np.ndarray:
+    """float64 [notions, notions]: share of notion c's triplets (column) that notion r's sub-space (row) predicts."""
+    return np.array([[correct(part, triplets[column]).mean() for column in triplets] for part in subspaces.values()])
+
+
+def leakage_gap(matrix: np.ndarray) -> float:
+    """Mean of the diagonal minus mean of the rest: 0 if the sub-spaces know nothing of their own notions.
+
+    >>> leakage_gap(np.array([[1.0, 0.5], [0.5, 0.8]]))
+    0.4
+    """
+    diagonal = np.eye(len(matrix), dtype=bool)
+    return float(matrix[diagonal].mean() - matrix[~diagonal].mean()) if len(matrix) > 1 else float("nan")
