@@ -55,11 +55,11 @@ def training_batches(
 
     def one_pass(number: tf.Tensor) -> tf.data.Dataset:
         key = _fold_in(tf.constant([seed, 0], tf.int64), number)
-        excerpts = _serialized(paths, key).batch(_PARSE_BATCH).enumerate()
-        excerpts = excerpts.map(
+        tracks_read = _serialized(paths, _fold_in(key, -1)).batch(_PARSE_BATCH).enumerate()
+        excerpts = tracks_read.map(
             lambda i, x: _random_excerpts(x, _fold_in(key, i), params, features, num_tags), **_PARALLEL
         )
-        return excerpts.unbatch().shuffle(params.shuffle_buffer, seed=key[0], reshuffle_each_iteration=False)
+        return _shuffled(excerpts.unbatch(), params.shuffle_buffer, _fold_in(key, -2))
 
     stream = tf.data.Dataset.range(first_pass, sys.maxsize).flat_map(one_pass).skip(skipped)
     batches = stream.batch(params.batch_size, drop_remainder=True).enumerate(first_batch)
@@ -103,8 +103,8 @@ def spec_augment(log_mel: tf.Tensor, *, seed: tf.Tensor, max_mels: int = 16, max
       float32 [batch, frames, mels].
     """
     batch, frames, mels = tf.shape(log_mel)[0], log_mel.shape[1], log_mel.shape[2]
-    keep_frames = _keep(batch, frames, max_frames, _fold_in(seed, tf.constant(0, tf.int64)))
-    keep_mels = _keep(batch, mels, max_mels, _fold_in(seed, tf.constant(1, tf.int64)))
+    keep_frames = _keep(batch, frames, max_frames, _fold_in(seed, 0))
+    keep_mels = _keep(batch, mels, max_mels, _fold_in(seed, 1))
     return log_mel * keep_frames[:, :, tf.newaxis] * keep_mels[:, tf.newaxis, :]
 
 
@@ -118,16 +118,25 @@ def _options() -> tf.data.Options:
     return options
 
 
-def _fold_in(key: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
-    return tf.random.experimental.stateless_fold_in(key, number)
+def _fold_in(key: tf.Tensor, number: tf.Tensor | int) -> tf.Tensor:
+    return tf.random.experimental.stateless_fold_in(key, tf.cast(number, tf.int64))
 
 
 def _serialized(paths: Sequence[str], key: tf.Tensor) -> tf.data.Dataset:
     """Serialized tracks of all shards, several shards read in turn, the shards in random order."""
-    shards = tf.data.Dataset.from_tensor_slices(list(paths)).shuffle(
-        len(paths), seed=key[1], reshuffle_each_iteration=False
-    )
+    order = tf.random.experimental.stateless_shuffle(tf.constant(list(paths)), key)
+    shards = tf.data.Dataset.from_tensor_slices(order)
     return shards.interleave(tf.data.TFRecordDataset, cycle_length=min(_OPEN_SHARDS, len(paths)), **_PARALLEL)
+
+
+def _shuffled(excerpts: tf.data.Dataset, buffer: int, key: tf.Tensor) -> tf.data.Dataset:
+    """Shuffles a buffer at a time. `Dataset.shuffle` draws from a global state, so it cannot start in the middle."""
+
+    def shuffle(index: tf.Tensor, block: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        rows = tf.random.experimental.stateless_shuffle(tf.range(tf.size(block[0])), _fold_in(key, index))
+        return tf.gather(block[0], rows), tf.gather(block[1], rows)
+
+    return excerpts.batch(buffer).enumerate().map(shuffle, **_PARALLEL).prefetch(1).unbatch()
 
 
 def _parse(serialized: tf.Tensor, num_tags: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:

@@ -50,7 +50,7 @@ class ScheduleAndBackup(keras.callbacks.Callback):
     def __init__(self, path: pathlib.Path, params: RunParams):
         super().__init__()
         self.path = path
-        self.params = params
+        self.run_params = params
         self.progress = Progress(0, ScheduleState(params.training.learning_rate), [])
 
     def restore(self, model: keras.Model) -> int:
@@ -68,7 +68,7 @@ class ScheduleAndBackup(keras.callbacks.Callback):
         """Advances the schedule and writes everything."""
         logs = {name: float(value) for name, value in (logs or {}).items()}
         row = {"epoch": epoch + 1, **logs, "learning_rate": self.progress.schedule.learning_rate}
-        schedule = advance(self.progress.schedule, logs["val_loss"], self.params.training)
+        schedule = advance(self.progress.schedule, logs["val_loss"], self.run_params.training)
         self.progress = Progress(epoch + 1, schedule, [*self.progress.history, row])
         self.model.optimizer.learning_rate.assign(schedule.learning_rate)
         if schedule.improved:
@@ -138,12 +138,12 @@ class TensorBoardLog(keras.callbacks.Callback):
     def __init__(self, folder: pathlib.Path, params: RunParams, excerpts: tf.Tensor):
         super().__init__()
         self.writer = tf.summary.create_file_writer(str(folder))
-        self.params = params
+        self.run_params = params
         self.excerpts = excerpts
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Writes the parameters."""
-        sections = to_dict(self.params).items()
+        sections = to_dict(self.run_params).items()
         flat = {f"{section}/{name}": value for section, values in sections for name, value in values.items()}
         with self.writer.as_default():
             hparams.hparams(flat)
