@@ -23,6 +23,9 @@ _WORKER_ENVIRONMENT = {
     "TF_NUM_INTEROP_THREADS": "1",
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "TF_ENABLE_ONEDNN_OPTS": "1",
+    # Dask makes glibc return freed memory at once; arrays of a few MB then fault in page by page, at twice the time.
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 28),
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 26),
 }
 _CONNECT_SECS = 30
 

@@ -152,7 +152,7 @@ class TensorBoardLog(keras.callbacks.Callback):
         """Writes an epoch's scalars and histograms."""
         norms = subspace_norms(self.model.features(self.excerpts), self.model.notions)
         with self.writer.as_default(step=epoch + 1):
-            tf.summary.scalar("learning_rate", float(self.model.optimizer.learning_rate))
+            tf.summary.scalar("learning_rate", float(self.model.optimizer.learning_rate.numpy()))
             for name, value in (logs or {}).items():
                 tf.summary.scalar(name, value)
             for index, notion in enumerate(self.model.vocabulary.notions[: self.model.notions]):

@@ -1,0 +1,71 @@
+"""Shared fixtures: two logical CPU devices, a small tagged folder of audio, and records made from it."""
+
+import os
+import pathlib
+
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import pytest
+import soundfile
+import tensorflow as tf
+
+from tfmir.corpora import folder
+from tfmir.data.build import build_records
+
+# Before anything touches the devices; one MirroredStrategy per process, because their collectives share keys.
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
+
+REPOSITORY = pathlib.Path(__file__).parent.parent
+SHARED_DATA = REPOSITORY.parent / "shared" / "data"
+RATE = 22050
+GENRES, MOODS = ("rock", "jazz"), ("calm", "wild", "")
+
+
+@pytest.fixture(scope="session")
+def two_replicas():
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+@pytest.fixture(scope="session")
+def clips():
+    """Real clips, where they are."""
+    folder_of_clips = SHARED_DATA / "audio"
+    if not folder_of_clips.is_dir():
+        pytest.skip(f"no real clips: {folder_of_clips} is not there")
+    return folder_of_clips
+
+
+@pytest.fixture(scope="session")
+def audio_folder(tmp_path_factory):
+    """24 tracks of 4 to 7 s; genre sets the pitch, mood the tremolo; mood may be missing."""
+    directory = tmp_path_factory.mktemp("audio")
+    rows = ["path,split,artist,genre,mood"]
+    rng = np.random.default_rng(0)
+    for index in range(24):
+        split = ("train", "train", "validation", "test")[index % 4]
+        genre, mood = GENRES[index // 4 % 2], MOODS[index // 8]
+        seconds = np.arange(RATE * (4 + index % 4)) / RATE
+        wave = 0.3 * np.sin(2 * np.pi * (200 if genre == "rock" else 900) * seconds)
+        wave *= 1 + 0.5 * np.sin(2 * np.pi * (2 if mood == "calm" else 9) * seconds)
+        wave += 0.02 * rng.normal(size=wave.shape)
+        soundfile.write(directory / f"{index:02d}.flac", wave.astype(np.float32), RATE)
+        rows.append(f"{index:02d}.flac,{split},artist{index % 4},{genre},{mood}")
+    (directory / "annotations.csv").write_text("\n".join(rows) + "\n")
+    return directory
+
+
+@pytest.fixture(scope="session")
+def corpus(audio_folder):
+    return folder.load(str(audio_folder), str(audio_folder / "annotations.csv"), name="tiny", licence="CC0-1.0")
+
+
+@pytest.fixture(scope="session")
+def records(corpus, tmp_path_factory):
+    """The folder's records, two shards of training tracks."""
+    output = str(tmp_path_factory.mktemp("records") / "tiny")
+    build_records(corpus, output, num_shards=2, max_rejected_fraction=0.0, workers=1)
+    return output

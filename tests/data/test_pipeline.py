@@ -1,0 +1,134 @@
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfmir.data.pipeline import fixed_excerpts, spec_augment, training_batches
+from tfmir.data.records import load_manifest, read_tracks, shard_paths
+from tfmir.params import FeatureParams, PipelineParams
+
+FEATURES = FeatureParams()
+PARAMS = PipelineParams(batch_size=4, excerpts_per_read=2, shuffle_buffer=8)
+
+
+@pytest.fixture(scope="module")
+def manifest(records):
+    return load_manifest(records)
+
+
+def batches(records, manifest, count, *, params=PARAMS, seed=3, first_batch=0):
+    dataset = training_batches(
+        shard_paths(records, manifest, "train"),
+        tracks=manifest.splits["train"].tracks,
+        num_tags=len(manifest.vocabulary.tags),
+        params=params,
+        features=FEATURES,
+        seed=seed,
+        first_batch=first_batch,
+    )
+    return [(x.numpy(), y.numpy()) for x, y in itertools.islice(dataset, count)]
+
+
+def same(a, b):
+    return all(np.array_equal(x, u) and np.array_equal(y, v) for (x, y), (u, v) in zip(a, b, strict=True))
+
+
+def locate(excerpt, stored):
+    """Which track and frame an excerpt was cut from, by looking everywhere."""
+    for index, track in enumerate(stored):
+        frames = track.log_mel.astype(np.float32)
+        for start in np.flatnonzero((frames[: len(frames) - 128] == excerpt[0]).all(axis=1)):
+            if np.array_equal(frames[start : start + 129], excerpt):
+                return index, int(start)
+    raise AssertionError("the excerpt is in no track")
+
+
+def test_every_pass_reads_each_track_as_often_with_its_own_labels(records, manifest):
+    """12 tracks, 2 excerpts a read: a pass is 24 excerpts, 6 batches of 4."""
+    stored = list(read_tracks(records, manifest, "train"))
+    labels = manifest.vocabulary.multi_hot([track.tags for track in stored])
+    for six in (batches(records, manifest, 12)[:6], batches(records, manifest, 12)[6:]):
+        found = []
+        for x, y in six:
+            for excerpt, tags in zip(x, y, strict=True):
+                index, _ = locate(excerpt, stored)
+                np.testing.assert_array_equal(tags, labels[index])
+                found.append(index)
+        assert sorted(found) == sorted([*range(12), *range(12)])
+
+
+def test_excerpts_start_anywhere_from_the_first_frame_to_the_last_possible(records, manifest):
+    stored = list(read_tracks(records, manifest, "train"))
+    starts = [locate(excerpt, stored) for x, _ in batches(records, manifest, 120) for excerpt in x]
+    of_first = np.array([start for index, start in starts if index == 0])
+    last = len(stored[0].log_mel) - 129
+    assert of_first.min() >= 0
+    assert of_first.max() <= last
+    # 40 uniform draws: all in one half of the range has the chance 2^-39
+    assert of_first.min() < last / 2 < of_first.max()
+
+
+def test_the_seed_decides_and_nothing_else(records, manifest):
+    tf.random.set_seed(0)
+    first = batches(records, manifest, 8)
+    tf.random.set_seed(1)
+    assert same(first, batches(records, manifest, 8))
+    assert not same(first, batches(records, manifest, 8, seed=4))
+
+
+@pytest.mark.parametrize("first_batch", [1, 5, 6, 13])
+def test_the_stream_can_start_at_any_batch(records, manifest, first_batch):
+    whole = batches(records, manifest, 16)
+    assert same(whole[first_batch:], batches(records, manifest, 16 - first_batch, first_batch=first_batch))
+
+
+def test_passes_differ(records, manifest):
+    twelve = batches(records, manifest, 12)
+    assert not same(twelve[:6], twelve[6:])
+
+
+def test_fixed_excerpts_are_all_non_overlapping_ones_in_order(records, manifest):
+    stored = list(read_tracks(records, manifest, "validation"))
+    expected = [
+        (index, track.log_mel[start : start + 129].astype(np.float32))
+        for index, track in enumerate(stored)
+        for start in range(0, len(track.log_mel) - 128, 129)
+    ]
+    dataset = fixed_excerpts(
+        shard_paths(records, manifest, "validation"), num_tags=4, batch_size=5, features=FEATURES
+    )
+    found = [(int(i), e) for x, _, tracks in dataset for e, i in zip(x.numpy(), tracks.numpy(), strict=True)]
+    assert [index for index, _ in found] == [index for index, _ in expected]
+    assert all(np.array_equal(a[1], b[1]) for a, b in zip(found, expected, strict=True))
+
+
+def test_a_strategy_deals_each_batch_to_its_replicas(records, manifest, two_replicas):
+    """Both halves together are the batch that one replica would see."""
+    (x, _), = batches(records, manifest, 1)
+    dataset = training_batches(
+        shard_paths(records, manifest, "train"),
+        tracks=12, num_tags=4, params=PARAMS, features=FEATURES, seed=3,
+    )
+    part = next(iter(two_replicas.experimental_distribute_dataset(dataset)))[0]
+    halves = [half.numpy() for half in two_replicas.experimental_local_results(part)]
+    assert [len(half) for half in halves] == [2, 2]
+    np.testing.assert_array_equal(np.concatenate(halves), x)
+
+
+def test_spec_augment_blanks_one_band_and_one_run():
+    x = tf.ones([50, 129, 128])
+    y = spec_augment(x, seed=tf.constant([0, 1], tf.int64)).numpy()
+    blank_mels, blank_frames = (y == 0).all(axis=1).sum(axis=1), (y == 0).all(axis=2).sum(axis=1)
+    assert blank_mels.max() <= 16
+    assert blank_frames.max() <= 20
+    assert len(set(blank_mels)) > 5
+    assert (((y == 0).sum(axis=(1, 2))) == blank_mels * 129 + blank_frames * 128 - blank_mels * blank_frames).all()
+
+
+def test_spec_augment_is_part_of_the_stream_and_resumable(records, manifest):
+    params = dataclasses.replace(PARAMS, spec_augment=True)
+    whole = batches(records, manifest, 4, params=params)
+    assert same(whole[2:], batches(records, manifest, 2, params=params, first_batch=2))
+    assert not same(whole, batches(records, manifest, 4))

@@ -1,0 +1,137 @@
+import dataclasses
+import json
+import pathlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfmir.corpora.corpus import Track
+from tfmir.data.records import (
+    FEATURE_SPEC,
+    SCHEMA_VERSION,
+    check_features,
+    load_manifest,
+    parse,
+    read_tracks,
+    serialize,
+    shard_of,
+    shard_paths,
+)
+from tfmir.data.writer import compute, file_sha256, write_shard
+from tfmir.errors import UserError
+from tfmir.params import FeatureParams
+
+FEATURES = FeatureParams()
+
+
+def test_a_track_survives_writing_and_reading():
+    log_mel = np.random.default_rng(0).uniform(0, 1, [130, 128])
+    track = Track("é/a.mp3", "/x", "train", (1, 4), "artist")
+    stored = parse(serialize(track, log_mel), 128)
+    assert (stored.track_id, stored.artist_id, stored.tags) == ("é/a.mp3", "artist", (1, 4))
+    np.testing.assert_array_equal(stored.log_mel, log_mel.astype(np.float16))
+
+
+def test_tensorflow_reads_what_is_written_also_without_tags():
+    tracks = [Track("a", "", "train", (2,)), Track("b", "", "train", ())]
+    serialized = [serialize(track, np.full([5, 128], index)) for index, track in enumerate(tracks)]
+    parsed = tf.io.parse_example(serialized, FEATURE_SPEC)
+    assert parsed["tags"].to_list() == [[2], []]
+    assert parsed["num_frames"].numpy().tolist() == [5, 5]
+    assert tf.io.decode_raw(parsed["log_mel"], tf.float16).numpy()[1].tolist() == [1.0] * 5 * 128
+
+
+def test_the_shard_of_a_track_never_changes():
+    """Written down once: other values would orphan every record set that is half built."""
+    assert [shard_of(name, 10) for name in ("a.mp3", "b/c.ogg", "é")] == [8, 9, 3]
+    counts = np.bincount([shard_of(str(i), 8) for i in range(8000)])
+    assert counts.min() > 880
+
+
+def test_the_records_hold_every_track_of_the_corpus_once(records, corpus):
+    manifest = load_manifest(records)
+    assert manifest.licence == "CC0-1.0"
+    for split in ("train", "validation", "test"):
+        stored = list(read_tracks(records, manifest, split))
+        expected = [track for track in corpus.tracks if track.split == split]
+        assert {(t.track_id, t.tags, t.artist_id) for t in stored} == {
+            (t.track_id, t.tags, t.artist_id) for t in expected
+        }
+        assert manifest.splits[split].tracks == len(expected)
+        assert manifest.splits[split].frames == sum(len(track.log_mel) for track in stored)
+        labels = manifest.vocabulary.multi_hot([track.tags for track in expected])
+        assert manifest.splits[split].tag_counts == tuple(labels.sum(axis=0).tolist())
+
+
+def test_each_shard_is_sorted_and_agrees_with_its_checksum(records):
+    manifest = load_manifest(records)
+    assert len(shard_paths(records, manifest, "train")) == 2
+    for split in manifest.splits.values():
+        for shard in split.shards:
+            path = pathlib.Path(records) / shard.file
+            ids = [parse(raw, 128).track_id for raw in tf.data.TFRecordDataset(str(path)).as_numpy_iterator()]
+            assert ids == sorted(ids)
+            assert file_sha256(str(path)) == shard.sha256
+
+
+def test_the_stored_log_mel_is_that_of_the_file(records, audio_folder):
+    track = next(read_tracks(records, load_manifest(records), "test"))
+    np.testing.assert_array_equal(track.log_mel, compute(str(audio_folder / track.track_id), FEATURES))
+
+
+def test_a_shard_names_what_it_rejects_and_keeps_the_rest(tmp_path, audio_folder):
+    (tmp_path / "bad.mp3").write_text("no music")
+    good = Track("z", str(audio_folder / "00.flac"), "train", (0,))
+    bad = Track("a", str(tmp_path / "bad.mp3"), "train", (1,))
+    result = write_shard([good, bad], str(tmp_path / "shard"), num_tags=2, features=FEATURES)
+    assert (result.tracks, result.tag_counts) == (1, (1, 0))
+    assert [(row[0], "not audio" in row[2]) for row in result.rejected] == [("a", True)]
+
+
+def test_a_track_is_cut_at_the_longest_length(monkeypatch, audio_folder):
+    monkeypatch.setattr(FeatureParams, "max_frames", property(lambda self: 150))
+    assert len(compute(str(audio_folder / "03.flac"), FEATURES)) == 151
+
+
+def test_an_interrupted_shard_leaves_nothing(tmp_path, audio_folder, monkeypatch):
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tfmir.data.writer.serialize", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_shard([Track("a", str(audio_folder / "00.flac"), "train", ())], str(tmp_path / "s"), num_tags=1, features=FEATURES)
+    assert not list(tmp_path.iterdir())
+
+
+def test_records_of_another_setting_are_refused_with_both_values(records):
+    other = dataclasses.replace(FEATURES, hop_length=256)
+    with pytest.raises(UserError, match="hop_length=512, this model needs hop_length=256"):
+        check_features(load_manifest(records), other, source=records)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"schema_version": SCHEMA_VERSION + 1}, f"schema version {SCHEMA_VERSION + 1}, expected {SCHEMA_VERSION}"),
+        ({"surprise": 1}, "surprise"),
+    ],
+)
+def test_a_manifest_of_another_version_is_refused(records, tmp_path, change, message):
+    value = json.loads((pathlib.Path(records) / "manifest.json").read_text()) | change
+    (tmp_path / "manifest.json").write_text(json.dumps(value))
+    with pytest.raises(UserError, match=message):
+        load_manifest(str(tmp_path))
+
+
+def test_a_missing_or_broken_manifest_says_what_to_do(tmp_path):
+    with pytest.raises(UserError, match=r"python -m tfmir.prepare"):
+        load_manifest(str(tmp_path))
+    (tmp_path / "manifest.json").write_text("{")
+    with pytest.raises(UserError, match="not JSON"):
+        load_manifest(str(tmp_path))
+
+
+def test_an_unknown_split_is_refused(records):
+    with pytest.raises(UserError, match="nosuch split has no tracks"):
+        shard_paths(records, load_manifest(records), "nosuch")
