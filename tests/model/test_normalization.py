@@ -7,7 +7,7 @@ from tfmir.model.normalization import BatchNorm
 
 
 def _pair():
-    ours, reference = BatchNorm(), keras.layers.BatchNormalization(momentum=0.99, epsilon=1e-3)
+    ours, reference = BatchNorm(momentum=0.99), keras.layers.BatchNormalization(momentum=0.99, epsilon=1e-3)
     for layer in (ours, reference):
         layer.build([None, 4, 4, 3])
     ours.scale.assign([0.5, 1.0, 2.0])

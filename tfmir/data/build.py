@@ -96,6 +96,7 @@ def build_records(
         scheduler=scheduler,
     )
     done |= {result.file: result for result in results}
+    _clear_leftovers(folder)
     _write_rejected(folder, done, len(corpus.tracks), max_rejected_fraction)
     manifest = _manifest(corpus, name, plan, done, features)
     save_manifest(output, manifest)
@@ -166,7 +167,7 @@ def _finished(folder: pathlib.Path, plan: Plan) -> Manifest:
 
 
 def _claim(state: pathlib.Path, plan: Plan) -> None:
-    """Marks the directory as being built by this plan, and clears what a killed build left half-written."""
+    """Marks the directory as being built by this plan."""
     note = state / "plan.sha256"
     if note.exists() and note.read_text().strip() != plan.fingerprint:
         raise UserError(
@@ -174,7 +175,12 @@ def _claim(state: pathlib.Path, plan: Plan) -> None:
             "give the same flags to finish it, choose another --output, or remove it"
         )
     files.write_text(note, plan.fingerprint + "\n")
-    for leftover in [*state.parent.glob(".*.tfrecord-*"), *state.glob(".*.json")]:
+    _clear_leftovers(state.parent)
+
+
+def _clear_leftovers(folder: pathlib.Path) -> None:
+    """Removes the temporary files of killed processes; nobody is writing when this is called."""
+    for leftover in [*folder.glob(".*.tfrecord-*"), *folder.glob(".build/.*.json")]:
         leftover.unlink(missing_ok=True)
 
 

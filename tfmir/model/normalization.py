@@ -21,7 +21,7 @@ class BatchNorm(keras.layers.Layer):
       epsilon: added to the variance.
     """
 
-    def __init__(self, *, momentum: float = 0.99, epsilon: float = 1e-3, **kwargs: Any):
+    def __init__(self, *, momentum: float = 0.95, epsilon: float = 1e-3, **kwargs: Any):
         super().__init__(**kwargs)
         self.momentum = momentum
         self.epsilon = epsilon
@@ -29,8 +29,8 @@ class BatchNorm(keras.layers.Layer):
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Creates scale, offset and the moving moments, each float32 [channels]."""
         shape = (input_shape[-1],)
-        self.scale = self.add_weight(shape=shape, initializer="ones", name="scale", dtype="float32")
-        self.offset = self.add_weight(shape=shape, initializer="zeros", name="offset", dtype="float32")
+        self.scale = self.add_weight(shape=shape, initializer="ones", name="scale", dtype="float32", autocast=False)
+        self.offset = self.add_weight(shape=shape, initializer="zeros", name="offset", dtype="float32", autocast=False)
         self.moving_mean = self._moving(shape, "zeros", "moving_mean")
         self.moving_variance = self._moving(shape, "ones", "moving_variance")
         super().build(input_shape)

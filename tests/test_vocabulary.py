@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+
+from tfmir.errors import UserError
+from tfmir.vocabulary import Vocabulary
+
+VOCABULARY = Vocabulary.from_dict({"genre": ["rock", "dark"], "mood": ["dark"], "era": ["60s", "70s"]})
+
+
+def test_tags_are_numbered_notion_by_notion_and_named_in_full():
+    assert VOCABULARY.tags == ("genre/rock", "genre/dark", "mood/dark", "era/60s", "era/70s")
+    assert VOCABULARY.indices(["mood/dark", "genre/dark"]) == [1, 2]
+    assert VOCABULARY.tags_of("era").tolist() == [3, 4]
+    with pytest.raises(KeyError):
+        VOCABULARY.indices(["mood/rock"])
+
+
+def test_masks_are_disjoint_equal_and_cover_the_embedding():
+    masks = VOCABULARY.masks(12)
+    np.testing.assert_array_equal(masks.sum(axis=0), np.ones(12))
+    np.testing.assert_array_equal(masks.sum(axis=1), [4, 4, 4])
+    for notion, mask in zip(VOCABULARY.notions, masks, strict=True):
+        assert mask[VOCABULARY.subspace(notion, 12)].all()
+
+
+@pytest.mark.parametrize(("dim", "nearest"), [(256, "255 or 258"), (2, "use 3"), (4, "3 or 6")])
+def test_an_uneven_embedding_names_the_nearest_that_divide(dim, nearest):
+    with pytest.raises(UserError, match=nearest):
+        VOCABULARY.subspace_dim(dim)
+
+
+def test_json_round_trip_keeps_the_order():
+    assert Vocabulary.from_dict(VOCABULARY.to_dict()) == VOCABULARY
+
+
+def test_multi_hot_by_hand():
+    np.testing.assert_array_equal(VOCABULARY.multi_hot([[0, 3], []]), [[1, 0, 0, 1, 0], [0, 0, 0, 0, 0]])
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [({}, "no notion"), ({"a": []}, "has no tag"), ({"a": ["x", "x"]}, "'x' stands twice")],
+)
+def test_impossible_vocabularies_are_refused(groups, message):
+    with pytest.raises(UserError, match=message):
+        Vocabulary.from_dict(groups)

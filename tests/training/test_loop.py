@@ -1,0 +1,157 @@
+import csv
+import dataclasses
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from tfmir.data.records import load_manifest
+from tfmir.errors import UserError
+from tfmir.params import EncoderParams, PipelineParams, RunParams, TrainParams
+from tfmir.training.loop import steps_per_epoch, train, trained_system
+from tfmir.training.run_directory import load_run, open_run, trained_run
+
+TINY = RunParams(
+    encoder=EncoderParams(width_multiplier=0.0625, blocks=1, embedding_dim=16),
+    pipeline=PipelineParams(batch_size=4, excerpts_per_read=2, shuffle_buffer=8),
+    training=TrainParams(epochs=4, patience=1, seed=5),
+)
+TINY_FLAGS = [
+    "--width_multiplier=0.0625", "--blocks=1", "--embedding_dim=16", "--batch_size=4", "--excerpts_per_read=2",
+    "--shuffle_buffer=8", "--patience=1", "--seed=5",
+]  # fmt: skip
+
+
+def run_training(records, path, params=TINY):
+    manifest = load_manifest(records)
+    run = open_run(str(path), params, manifest, records=records)
+    train(run, manifest)
+    return run
+
+
+@pytest.fixture(scope="module")
+def finished(records, tmp_path_factory):
+    return run_training(records, tmp_path_factory.mktemp("runs") / "whole")
+
+
+def history(run):
+    with (pathlib.Path(run) / "history.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def weights(path):
+    return trained_system(load_run(str(path))).get_weights()
+
+
+def test_a_run_leaves_everything_a_later_stage_needs(finished):
+    names = {path.name for path in finished.path.iterdir()}
+    assert names >= {"params.json", "best.weights.h5", "backup", "history.csv", "logs"}
+    rows = history(finished.path)
+    assert [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
+    assert float(rows[0]["learning_rate"]) == 0.005
+    assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
+    assert [path.name for path in (finished.path / "backup").iterdir()] == ["epoch-000004"]
+
+
+def test_the_best_weights_are_those_of_the_lowest_validation_loss(finished):
+    schedule = json.loads((finished.path / "backup/epoch-000004/state.json").read_text())["schedule"]
+    assert schedule["best"] == pytest.approx(min(float(row["val_loss"]) for row in history(finished.path)))
+
+
+def test_tensorboard_shows_losses_rate_dead_share_norms_and_parameters(finished):
+    events = EventAccumulator(str(finished.path / "logs"))
+    events.Reload()
+    tags = {tag for kind in ("tensors", "scalars", "histograms") for tag in events.Tags()[kind]}
+    expected = {"loss", "val_loss", "learning_rate", "dead_share", "subspace_norm/genre", "subspace_norm/mood"}
+    assert expected <= tags
+    assert any("hparams" in tag for tag in tags)
+
+
+def test_stopping_between_epochs_and_going_on_gives_the_same_run(records, finished, tmp_path):
+    short = dataclasses.replace(TINY, training=dataclasses.replace(TINY.training, epochs=2))
+    run_training(records, tmp_path / "parts", short)
+    run_training(records, tmp_path / "parts")
+    assert history(tmp_path / "parts") == history(finished.path)
+    for a, b in zip(weights(tmp_path / "parts"), weights(finished.path), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_finished_run_is_left_alone(records, finished, capsys):
+    before = (finished.path / "history.csv").stat().st_mtime_ns
+    run_training(records, finished.path)
+    assert "nothing to do" in capsys.readouterr().out
+    assert (finished.path / "history.csv").stat().st_mtime_ns == before
+
+
+def test_killed_in_the_middle_of_an_epoch_and_resumed_equals_an_undisturbed_run(records, tmp_path):
+    """The command itself, killed with SIGKILL during an epoch, twice; compared with one that was left alone."""
+    command = [sys.executable, "-m", "tfmir.train", f"--records={records}", "--epochs=3", "--steps_per_epoch=12", *TINY_FLAGS]
+
+    def start(name):
+        arguments = [*command, f"--run={tmp_path}/{name}"]
+        return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    for epoch in (1, 2):
+        process = start("killed")
+        _wait_for(lambda folder=f"backup/epoch-{epoch:06d}": (tmp_path / "killed" / folder).exists())
+        time.sleep(0.05)
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+    last = start("killed").communicate(timeout=120)[0]
+    assert re.search(r"resuming|nothing to do", last)
+    assert start("whole").communicate(timeout=120)[0].count("epoch 3/3") == 1
+    assert history(tmp_path / "killed") == history(tmp_path / "whole")
+    for a, b in zip(weights(tmp_path / "killed"), weights(tmp_path / "whole"), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def _wait_for(condition):
+    end = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < end, "nothing happened"
+        time.sleep(0.01)
+
+
+def test_another_setting_in_the_same_directory_is_refused_and_nothing_changes(records, finished):
+    before = (finished.path / "params.json").read_text()
+    other = dataclasses.replace(TINY, training=dataclasses.replace(TINY.training, learning_rate=0.1))
+    with pytest.raises(UserError, match=r"its params.training.learning_rate is 0.005, asked for 0.1"):
+        open_run(str(finished.path), other, load_manifest(records), records=records)
+    assert (finished.path / "params.json").read_text() == before
+
+
+def test_what_is_no_run_is_refused(tmp_path):
+    with pytest.raises(UserError, match="no params.json"):
+        load_run(str(tmp_path))
+    with pytest.raises(UserError, match="no run given"):
+        load_run("")
+
+
+def test_a_run_without_weights_cannot_be_evaluated(records, tmp_path):
+    open_run(str(tmp_path / "new"), TINY, load_manifest(records), records=records)
+    with pytest.raises(UserError, match="no best.weights"):
+        trained_run(str(tmp_path / "new"))
+
+
+def test_an_epoch_is_the_asked_excerpts_of_every_track():
+    params = dataclasses.replace(TINY, pipeline=PipelineParams(batch_size=8, excerpts_per_track=3))
+    assert steps_per_epoch(params, 100) == 38
+    fixed = dataclasses.replace(params, training=TrainParams(steps_per_epoch=5))
+    assert steps_per_epoch(fixed, 100) == 5
+
+
+def test_two_replicas_and_mixed_precision_train_from_the_command_line(records, tmp_path):
+    flags = ["--replicas=2", "--mixed_precision", "--epochs=1", "--steps_per_epoch=2", *TINY_FLAGS]
+    command = [sys.executable, "-m", "tfmir.train", f"--records={records}", f"--run={tmp_path}/two", *flags]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert "2 replica(s)" in result.stdout
+    assert np.isfinite(float(history(tmp_path / "two")[0]["val_loss"]))
