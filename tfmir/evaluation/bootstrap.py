@@ -46,5 +46,5 @@ def resampled(count: int, figure: Callable[[np.ndarray], float], *, seed: int = 
 
 def _interval(mean: float, figures: np.ndarray) -> Interval:
     tail = 100 * (1 - _LEVEL) / 2
-    low, high = np.percentile(figures, [tail, 100 - tail])
+    low, high = np.nanpercentile(figures, [tail, 100 - tail])
     return Interval(float(mean), float(low), float(high))

@@ -46,6 +46,8 @@ def _rank_auc(labels: np.ndarray, scores: np.ndarray) -> float:
     positives = labels.sum(axis=0)
     negatives = len(labels) - positives
     kept = (positives > 0) & (negatives > 0)
+    if not kept.any():
+        return float("nan")
     ranks = rankdata(scores[:, kept], axis=0)
     positives, negatives = positives[kept], negatives[kept]
     sums = (ranks * labels[:, kept]).sum(axis=0)

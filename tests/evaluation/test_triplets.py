@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+
+from tfmir.errors import UserError
+from tfmir.evaluation.subspaces import subspace_embeddings, unit
+from tfmir.evaluation.triplets import correct, draw_triplets, leakage_gap, leakage_matrix
+from tfmir.vocabulary import Vocabulary
+
+VOCABULARY = Vocabulary.from_dict({"genre": ["a", "b", "c"], "mood": ["x", "y"]})
+
+
+@pytest.fixture
+def labels():
+    return np.random.default_rng(0).random([50, 5]) < [0.05, 0.3, 0.6, 0.5, 0.2]
+
+
+def test_every_triplet_is_valid_for_some_tag_of_its_notion(labels):
+    for a, p, n in draw_triplets(labels, np.array([0, 1, 2]), count=2000):
+        assert a != p
+        assert any(labels[a, t] and labels[p, t] and not labels[n, t] for t in range(3))
+
+
+def test_rare_tags_are_drawn_as_often_as_frequent_ones():
+    """One tag each: 3 carriers against 47. Drawn by tag, half of the anchors are the three."""
+    labels = np.zeros([50, 2], bool)
+    labels[:3, 0] = labels[3:, 1] = True
+    anchors = draw_triplets(labels, np.array([0, 1]), count=4000)[:, 0]
+    assert abs((anchors < 3).mean() - 0.5) < 0.03
+
+
+def test_the_seed_decides(labels):
+    tags = np.array([0, 1])
+    np.testing.assert_array_equal(draw_triplets(labels, tags, count=50), draw_triplets(labels, tags, count=50))
+    assert (draw_triplets(labels, tags, count=50) != draw_triplets(labels, tags, count=50, seed=1)).any()
+
+
+def test_a_notion_without_usable_tags_is_refused():
+    with pytest.raises(UserError, match="no triplets can be drawn"):
+        draw_triplets(np.ones([5, 1], bool), np.array([0]))
+
+
+def test_accuracy_equals_a_loop(labels):
+    embeddings = unit(np.random.default_rng(1).normal(size=[50, 6]))
+    triplets = draw_triplets(labels, np.array([3, 4]), count=300)
+    expected = [embeddings[a] @ embeddings[p] > embeddings[a] @ embeddings[n] for a, p, n in triplets]
+    np.testing.assert_array_equal(correct(embeddings, triplets), expected)
+
+
+def test_perfectly_disentangled_embeddings_have_a_full_diagonal_and_chance_beside_it():
+    """Each sub-space is the one-hot tag of its own notion; the two notions are drawn independently."""
+    rng = np.random.default_rng(2)
+    genre, mood = rng.integers(0, 3, 600), rng.integers(0, 2, 600)
+    labels = np.concatenate([np.eye(3)[genre], np.eye(2)[mood]], axis=1) > 0
+    embeddings = np.concatenate([np.eye(3)[genre], np.eye(3)[mood]], axis=1)
+    parts = subspace_embeddings(embeddings, VOCABULARY)
+    triplets = {n: draw_triplets(labels, VOCABULARY.tags_of(n), count=4000) for n in VOCABULARY.notions}
+    matrix = leakage_matrix(parts, triplets)
+    np.testing.assert_array_equal(np.diag(matrix), [1.0, 1.0])
+    # Off the diagonal a one-hot ties often, and a tie is not correct: P(same) P(different) = 1/3·2/3 and 1/2·1/2.
+    np.testing.assert_allclose([matrix[0, 1], matrix[1, 0]], [2 / 9, 1 / 4], atol=0.04)
+    assert leakage_gap(matrix) == pytest.approx(1 - (matrix[0, 1] + matrix[1, 0]) / 2)
+
+
+def test_a_dead_subspace_predicts_nothing_and_is_no_nan():
+    parts = subspace_embeddings(np.zeros([4, 6]), VOCABULARY)
+    assert not np.isnan(parts["genre"]).any()
+    assert not correct(parts["genre"], np.array([[0, 1, 2]])).any()
