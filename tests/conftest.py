@@ -1,7 +1,12 @@
 """Shared fixtures: two logical CPU devices, a small tagged folder of audio, and records made from it."""
 
+import dataclasses
 import os
 import pathlib
+import re
+import shutil
+import subprocess
+import sys
 
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -69,3 +74,53 @@ def records(corpus, tmp_path_factory):
     output = str(tmp_path_factory.mktemp("records") / "tiny")
     build_records(corpus, output, num_shards=2, max_rejected_fraction=0.0, workers=1)
     return output
+
+
+@pytest.fixture(scope="session")
+def repository():
+    return REPOSITORY
+
+
+@dataclasses.dataclass(frozen=True)
+class Readme:
+    """Where README's blocks were run, and what became of each."""
+
+    folder: pathlib.Path
+    results: dict
+
+
+TINY_FLAGS = """--records=tfrecords/demo
+--width_multiplier=0.0625
+--blocks=1
+--embedding_dim=16
+--batch_size=4
+--excerpts_per_read=2
+--shuffle_buffer=8
+--epochs=1
+"""
+
+
+@pytest.fixture(scope="session")
+def readme(tmp_path_factory, audio_folder):
+    """README's blocks, run in order in an empty folder; `launch/demo.flags` is smaller still, the rest as it stands."""
+    here = tmp_path_factory.mktemp("readme")
+    shutil.copytree(REPOSITORY / "launch", here / "launch")
+    (here / "launch/demo.flags").write_text(TINY_FLAGS)
+    shutil.copytree(audio_folder, here / "music")
+    (here / "music/annotations.csv").rename(here / "music/tags.csv")
+    shutil.copy(here / "music/00.flac", here / "music/song.flac")
+    results = {}
+    prepare = "python -m tfmir.prepare --corpus=demo --demo_scale=0.05 --workers=2"
+    blocks = re.findall(r"```(bash|python)\n(.*?)```", (REPOSITORY / "README.md").read_text(), re.DOTALL)
+    lines = [
+        prepare,
+        *(line for kind, block in blocks for line in ([block] if kind == "python" else block.splitlines())),
+    ]
+    for line in lines:
+        if line.startswith("make "):
+            continue
+        shell = ["bash", "-c", line] if line.startswith("python -m") else [sys.executable, "-c", line]
+        path = f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"
+        environment = {**os.environ, "PATH": path}
+        results[line] = subprocess.run(shell, cwd=here, capture_output=True, text=True, env=environment)
+    return Readme(here, results)

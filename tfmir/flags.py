@@ -32,7 +32,7 @@ _DEFINE: dict[type, Callable[..., Any]] = {
 }
 
 
-def run(main: Callable[[Any], None], params_class: type) -> None:
+def run(main: Callable[[Any], object], params_class: type) -> None:
     """Parses the command line into `params_class`, calls `main` with it, and turns errors into exit codes.
 
     Exit codes: 0 done; 2 a mistake that the message explains; 130 interrupted (the work can be resumed).

@@ -21,7 +21,10 @@ def write(path, wave, rate=RATE, **kwargs):
     return str(path)
 
 
-@pytest.mark.parametrize(("suffix", "rate", "channels"), [("wav", 44100, 2), ("flac", 8000, 1), ("wav", 48000, 6), ("ogg", 22050, 1), ("mp3", 48000, 2)])
+@pytest.mark.parametrize(
+    ("suffix", "rate", "channels"),
+    [("wav", 44100, 2), ("flac", 8000, 1), ("wav", 48000, 6), ("ogg", 22050, 1), ("mp3", 48000, 2)],
+)
 def test_equals_librosa(tmp_path, suffix, rate, channels):
     path = write(tmp_path / f"a.{suffix}", tone(4.0, rate, channels), rate)
     expected, _ = librosa.load(path, sr=RATE, mono=True)

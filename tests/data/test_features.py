@@ -39,7 +39,7 @@ def test_silence_is_zero():
 
 
 def test_a_sine_sits_in_its_mel_band():
-    """Slaney's scale: 1 kHz is 15 mel, 11 025 Hz is 15 + 27 ln(11.025) / ln(6.4) = 49.9: band 15 / 49.9 * 129 - 1 = 38."""
+    """Slaney: 1 kHz is 15 mel, 11 025 Hz is 15 + 27 ln(11.025) / ln(6.4) = 49.9: band 15 / 49.9 * 129 - 1 = 38."""
     seconds = np.arange(22050) / 22050
     bands = log_mel(tf.constant(np.sin(2000 * np.pi * seconds)[np.newaxis], tf.float32), PARAMS)[0].numpy().mean(axis=0)
     assert abs(int(bands.argmax()) - 38) <= 1

@@ -96,9 +96,7 @@ def test_fixed_excerpts_are_all_non_overlapping_ones_in_order(records, manifest)
         for index, track in enumerate(stored)
         for start in range(0, len(track.log_mel) - 128, 129)
     ]
-    dataset = fixed_excerpts(
-        shard_paths(records, manifest, "validation"), num_tags=4, batch_size=5, features=FEATURES
-    )
+    dataset = fixed_excerpts(shard_paths(records, manifest, "validation"), num_tags=4, batch_size=5, features=FEATURES)
     found = [(int(i), e) for x, _, tracks in dataset for e, i in zip(x.numpy(), tracks.numpy(), strict=True)]
     assert [index for index, _ in found] == [index for index, _ in expected]
     assert all(np.array_equal(a[1], b[1]) for a, b in zip(found, expected, strict=True))
@@ -106,10 +104,14 @@ def test_fixed_excerpts_are_all_non_overlapping_ones_in_order(records, manifest)
 
 def test_a_strategy_deals_each_batch_to_its_replicas(records, manifest, two_replicas):
     """Both halves together are the batch that one replica would see."""
-    (x, _), = batches(records, manifest, 1)
+    ((x, _),) = batches(records, manifest, 1)
     dataset = training_batches(
         shard_paths(records, manifest, "train"),
-        tracks=12, num_tags=4, params=PARAMS, features=FEATURES, seed=3,
+        tracks=12,
+        num_tags=4,
+        params=PARAMS,
+        features=FEATURES,
+        seed=3,
     )
     part = next(iter(two_replicas.experimental_distribute_dataset(dataset)))[0]
     halves = [half.numpy() for half in two_replicas.experimental_local_results(part)]

@@ -100,7 +100,9 @@ def test_an_interrupted_shard_leaves_nothing(tmp_path, audio_folder, monkeypatch
 
     monkeypatch.setattr("tfmir.data.writer.serialize", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        write_shard([Track("a", str(audio_folder / "00.flac"), "train", ())], str(tmp_path / "s"), num_tags=1, features=FEATURES)
+        write_shard(
+            [Track("a", str(audio_folder / "00.flac"), "train", ())], str(tmp_path / "s"), num_tags=1, features=FEATURES
+        )
     assert not list(tmp_path.iterdir())
 
 

@@ -103,7 +103,9 @@ def test_figures_are_written_whole_and_show_something(data, report, tmp_path):
     plots.recall_curves(report, tmp_path / "recall.png")
     history = [{"epoch": e, "above_floor": -e, "val_above_floor": 1.0 - e, "learning_rate": 0.1} for e in range(1, 4)]
     plots.training_curves(history, tmp_path / "training.png")
-    assert {path.name for path in tmp_path.iterdir()} == {f"{n}.png" for n in ("tsne", "whole", "leakage", "recall", "training")}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        f"{n}.png" for n in ("tsne", "whole", "leakage", "recall", "training")
+    }
     for path in tmp_path.iterdir():
         pixels = np.asarray(Image.open(path).convert("L"))
         assert min(pixels.shape) > 200

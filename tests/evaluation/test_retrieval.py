@@ -28,7 +28,7 @@ def test_equals_brute_force_on_random_multi_label_data(seed):
 
 
 def test_three_tracks_by_hand():
-    """Track 0 = {a, b} finds track 1 = {a} first: 1/2, then {b} too: 1. Track 1 finds 0: 1. Track 2 = {b} finds 1: 0, then 0: 1."""
+    """Track 0 {a, b} finds 1 {a}: 1/2, then 2 {b}: 1. Track 1 finds 0: 1. Track 2 finds 1: 0, then 0: 1."""
     embeddings = np.array([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]], np.float32)
     labels = np.array([[1, 1], [1, 0], [0, 1]], bool)
     np.testing.assert_array_equal(recall_at_k(embeddings, labels, ks=(1, 2)), [[0.5, 1.0], [1.0, 1.0], [0.0, 1.0]])

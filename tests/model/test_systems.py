@@ -125,7 +125,9 @@ def test_dead_subspaces_are_counted():
 @pytest.mark.parametrize("notions", [2, 7])
 def test_any_number_of_notions(notions):
     vocabulary = Vocabulary.from_dict({f"n{i}": ["p", "q"] for i in range(notions)})
-    params = dataclasses.replace(TINY, encoder=EncoderParams(width_multiplier=0.0625, blocks=1, embedding_dim=notions * 4))
+    params = dataclasses.replace(
+        TINY, encoder=EncoderParams(width_multiplier=0.0625, blocks=1, embedding_dim=notions * 4)
+    )
     system = build_system(params, vocabulary)
     assert system(excerpts(1)).shape == (1, 2 * notions)
     parts = tf.reshape(system.subspaces(tf.ones([1, notions * 4])), [notions, 4])

@@ -81,7 +81,9 @@ def test_a_split_is_embedded_once(run, system, monkeypatch):
     assert any("genre/rock" in tags for tags in first.tags)
 
 
-def test_a_folder_embeds_only_what_is_new_and_names_what_it_cannot_read(run, system, audio_folder, tmp_path, monkeypatch, capsys):
+def test_a_folder_embeds_only_what_is_new_and_names_what_it_cannot_read(
+    run, system, audio_folder, tmp_path, monkeypatch, capsys
+):
     for name in ("00.flac", "01.flac"):
         (tmp_path / name).write_bytes((audio_folder / name).read_bytes())
     (tmp_path / "bad.mp3").write_text("no music")
@@ -93,7 +95,9 @@ def test_a_folder_embeds_only_what_is_new_and_names_what_it_cannot_read(run, sys
     embedded = []
     from tfmir.evaluation.embed import embed_file
 
-    monkeypatch.setattr("tfmir.serving.library.embed_file", lambda s, path: embedded.append(path) or embed_file(s, path))
+    monkeypatch.setattr(
+        "tfmir.serving.library.embed_file", lambda s, path: embedded.append(path) or embed_file(s, path)
+    )
     assert folder_library(run, system, tmp_path).track_ids == ("00.flac", "01.flac", "02.flac")
     assert embedded == [str(tmp_path / "02.flac")]
 

@@ -93,7 +93,15 @@ def test_a_finished_run_is_left_alone(records, finished, capsys):
 
 def test_killed_in_the_middle_of_an_epoch_and_resumed_equals_an_undisturbed_run(records, tmp_path):
     """The command itself, killed with SIGKILL during an epoch, twice; compared with one that was left alone."""
-    command = [sys.executable, "-m", "tfmir.train", f"--records={records}", "--epochs=3", "--steps_per_epoch=12", *TINY_FLAGS]
+    command = [
+        sys.executable,
+        "-m",
+        "tfmir.train",
+        f"--records={records}",
+        "--epochs=3",
+        "--steps_per_epoch=12",
+        *TINY_FLAGS,
+    ]
 
     def start(name):
         arguments = [*command, f"--run={tmp_path}/{name}"]

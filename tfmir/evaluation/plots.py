@@ -125,10 +125,11 @@ def _scatter(
 ) -> None:
     tags = vocabulary.tags_of(notion)
     frequent = tags[np.argsort(-labels[:, tags].sum(axis=0), kind="stable")][:_COLOURED_TAGS]
-    axes.scatter(*points.T, s=5, color="lightgrey", linewidths=0)
+    axes.scatter(points[:, 0], points[:, 1], s=5, color="lightgrey", linewidths=0)
     for tag, colour in zip(frequent, _COLOURS, strict=False):
         name = vocabulary.tags[tag].split("/", 1)[1]
-        axes.scatter(*points[labels[:, tag]].T, s=9, color=colour, alpha=0.8, linewidths=0, label=name)
+        tagged = points[labels[:, tag]]
+        axes.scatter(tagged[:, 0], tagged[:, 1], s=9, color=colour, alpha=0.8, linewidths=0, label=name)
     axes.set_title(title, fontsize=10)
     axes.set_xticks([])
     axes.set_yticks([])

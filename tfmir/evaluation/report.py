@@ -105,8 +105,9 @@ def _figures(
         "recall_notion": recall_notion,
         **_tagging(vocabulary, labels, contender.scores, seed),
         "triplets": {n: _json(interval(correct(whole, t), seed=seed)) for n, t in triplets.items()},
-        "triplets_subspace": parts
-        and {n: _json(interval(correct(parts[n], t), seed=seed)) for n, t in triplets.items()},
+        "triplets_subspace": None
+        if parts is None
+        else {n: _json(interval(correct(parts[n], t), seed=seed)) for n, t in triplets.items()},
         "leakage": None if matrix is None else matrix.tolist(),
         "leakage_gap": None if matrix is None else _number(leakage_gap(matrix)),
     }

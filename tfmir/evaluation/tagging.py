@@ -12,7 +12,7 @@ _SAMPLES = 200
 
 
 def roc_auc(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """float64 [tags] from labels bool [tracks, tags] and scores float [tracks, tags]; NaN where one class is missing."""
+    """float64 [tags] from labels bool and scores float, both [tracks, tags]; NaN where a class is missing."""
     return _per_tag(labels, scores, roc_auc_score)
 
 

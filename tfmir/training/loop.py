@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 
 import keras
 import numpy as np
@@ -40,6 +41,8 @@ def train(run: Run, manifest: Manifest) -> None:
     steps = steps_per_epoch(params, manifest.splits["train"].tracks)
     _announce(run, system, strategy, first_epoch=first_epoch, steps=steps)
     validation = _validation(run, manifest)
+    # The validation set's size is not known before it has been read once; Keras takes its end for a shortage.
+    warnings.filterwarnings("ignore", message="Your input ran out of data")
     system.fit(
         _training(run, manifest, first_batch=first_epoch * steps),
         validation_data=validation,
@@ -47,6 +50,7 @@ def train(run: Run, manifest: Manifest) -> None:
         initial_epoch=first_epoch,
         steps_per_epoch=steps,
         verbose=0,
+        shuffle=False,  # the data set is shuffled already
         callbacks=[
             keras.callbacks.TerminateOnNaN(),
             ProgressBar(epochs=params.training.epochs, steps=steps, first_epoch=first_epoch),

@@ -1,0 +1,39 @@
+"""README's commands and Python blocks, run as they stand, on a small corpus in an empty folder."""
+
+import json
+import re
+import subprocess
+
+BLOCK = re.compile(r"```(bash|python)\n(.*?)```", re.DOTALL)
+
+
+def test_every_block_of_the_readme_ran(readme):
+    for block, result in readme.results.items():
+        assert result.returncode == 0, f"{block}\n{result.stderr[-2000:]}"
+    assert len(readme.results) >= 9
+
+
+def test_make_knows_the_two_commands(repository):
+    blocks = [block for _, block in BLOCK.findall((repository / "README.md").read_text())]
+    targets = re.findall(r"^make (\w+)", "\n".join(blocks), re.MULTILINE)
+    assert targets == ["demo", "test"]
+    for target in targets:
+        assert subprocess.run(["make", "-n", target], cwd=repository, capture_output=True).returncode == 0
+
+
+def test_the_readme_names_files_that_are_there(repository):
+    text = (repository / "README.md").read_text()
+    for name in re.findall(r"`((?:tfmir|launch|export|tfrecords|docs)/[\w./]+\.\w+)`", text):
+        assert name.startswith("export/models/") or name.endswith("rejected.tsv") or (repository / name).exists(), name
+
+
+def test_searching_your_own_music_gave_documented_json(readme):
+    result = next(result for block, result in readme.results.items() if block.endswith("--json"))
+    found = json.loads(result.stdout)
+    assert found["weights"] == {"mood": 1.0, "genre": 0.2}
+    assert set(found["results"][0]) == {"rank", "track_id", "score", "similarities", "tags"}
+
+
+def test_the_bundle_answered(readme):
+    result = next(result for block, result in readme.results.items() if "saved_model.load" in block)
+    assert result.stdout.strip() == "(1, 4) (1, 24)"
