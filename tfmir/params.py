@@ -99,6 +99,11 @@ class TrainParams:
     learning_rate: float = field(0.005, "Adam's learning rate at the start (paper, section 4.4)", above=0.0)
     epochs: int = field(1000, "stop after so many epochs even if the schedule has not ended", lower=1)
     steps_per_epoch: int = field(0, "batches in an epoch; 0: as many as --excerpts_per_track gives", lower=0)
+    schedule: str = field(
+        "plateau",
+        "learning rate: divided at every plateau of the validation loss (the paper), or half a cosine over --epochs",
+        choices=("plateau", "cosine"),
+    )
     patience: int = field(10, "epochs without a lower validation loss before the learning rate falls", lower=1)
     cut_factor: float = field(5.0, "what the learning rate is divided by at a plateau", above=1.0)
     max_cuts: int = field(5, "training stops at the plateau after so many cuts", lower=0)

@@ -52,13 +52,13 @@ def test_basic_proxies_see_the_whole_space():
 @pytest.mark.parametrize("name", TABLE)
 def test_learns_a_batch_by_heart(name):
     system = tiny(name)
-    system.compile(optimizer=keras.optimizers.Adam(0.01), jit_compile=False)
+    system.compile(optimizer=keras.optimizers.Adam(0.05), jit_compile=False)
     x = excerpts(8) * tf.linspace(0.1, 2.0, 8)[:, None, None]
     labels = tf.constant(np.random.default_rng(3).integers(0, 2, [8, 5]), tf.float32)
     first = system.train_on_batch(x, labels, return_dict=True)["loss"]
-    for _ in range(30):
+    for _ in range(60):
         last = system.train_on_batch(x, labels, return_dict=True)["loss"]
-    assert last < 0.5 * first
+    assert last < 0.35 * first
 
 
 @pytest.mark.parametrize("name", TABLE)

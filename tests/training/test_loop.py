@@ -136,6 +136,15 @@ def test_another_setting_in_the_same_directory_is_refused_and_nothing_changes(re
     assert (finished.path / "params.json").read_text() == before
 
 
+def test_more_epochs_are_another_run_where_the_rate_depends_on_them(records, tmp_path):
+    cosine = dataclasses.replace(TINY.training, schedule="cosine")
+    manifest = load_manifest(records)
+    open_run(str(tmp_path), dataclasses.replace(TINY, training=cosine), manifest, records=records)
+    longer = dataclasses.replace(TINY, training=dataclasses.replace(cosine, epochs=5))
+    with pytest.raises(UserError, match=r"its params.training.epochs is 4, asked for 5"):
+        open_run(str(tmp_path), longer, manifest, records=records)
+
+
 def test_what_is_no_run_is_refused(tmp_path):
     with pytest.raises(UserError, match="no params.json"):
         load_run(str(tmp_path))

@@ -44,3 +44,15 @@ def test_the_papers_schedule_has_five_cuts_of_five_after_ten_epochs():
         epochs += 1
     assert epochs == 1 + 6 * 10
     assert state.learning_rate == pytest.approx(0.005 / 5**5)
+
+
+def test_cosine_ends_at_nothing_whatever_the_loss_does():
+    """Four epochs: (1 + cos(k·45°)) / 2 for k = 0, 1, 2, 3."""
+    params = TrainParams(learning_rate=2.0, schedule="cosine", epochs=4, patience=1, max_cuts=0)
+    state, rates = ScheduleState(2.0), [2.0]
+    for loss in [3, math.nan, 5, 2]:
+        state = advance(state, loss, params)
+        rates.append(state.learning_rate)
+    half = math.sqrt(0.5)
+    assert rates == pytest.approx([2.0, 1 + half, 1.0, 1 - half, 0.0])
+    assert state.best == 2 and state.improved and not state.finished

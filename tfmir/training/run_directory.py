@@ -19,7 +19,8 @@ from tfmir.params import RunParams, from_dict, to_dict
 from tfmir.vocabulary import Vocabulary
 
 # A run may be given more epochs or other devices when it is resumed; anything else would make it another run.
-_MAY_CHANGE = {"epochs", "replicas"}
+# (Where the learning rate depends on the number of epochs, another number is another run too.)
+_MAY_CHANGE = {"plateau": {"epochs", "replicas"}, "cosine": {"replicas"}}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,9 +106,10 @@ def _to_json(run: Run) -> dict[str, Any]:
 
 
 def _refuse_other_run(found: Run, asked: Run) -> None:
+    may_change = _MAY_CHANGE[asked.params.training.schedule]
     before, now = _flatten(_to_json(found)), _flatten(_to_json(asked))
     for name in sorted(set(before) | set(now)):
-        if name.split(".")[-1] not in _MAY_CHANGE and before.get(name) != now.get(name):
+        if name.split(".")[-1] not in may_change and before.get(name) != now.get(name):
             raise UserError(
                 f"--run={asked.path} holds another run: its {name} is {before.get(name)}, asked for {now.get(name)}: "
                 "choose another --run, or remove that directory"

@@ -1,4 +1,4 @@
-"""The paper's learning-rate schedule as a pure state machine."""
+"""The learning-rate schedules as a pure state machine."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ class ScheduleState:
 
     Attributes:
       learning_rate: of the next epoch.
+      epoch: finished epochs.
       best: lowest validation loss so far.
       wait: epochs since `best`, or since the last cut.
       cuts: how often the learning rate has been divided.
@@ -22,6 +23,7 @@ class ScheduleState:
     """
 
     learning_rate: float
+    epoch: int = 0
     best: float = math.inf
     wait: int = 0
     cuts: int = 0
@@ -32,17 +34,25 @@ class ScheduleState:
 def advance(state: ScheduleState, validation_loss: float, params: TrainParams) -> ScheduleState:
     """The state after one more epoch.
 
-    The learning rate is divided by `cut_factor` when the loss has not fallen for `patience` epochs, `max_cuts`
-    times at most; training ends at the next plateau (paper, section 4.4).
-
     Args:
       state: before the epoch.
       validation_loss: of the epoch; NaN counts as no improvement.
-      params: `patience`, `cut_factor`, `max_cuts`.
+      params: the schedule and its numbers.
     """
-    if validation_loss < state.best:
-        return dataclasses.replace(state, best=validation_loss, wait=0, improved=True)
-    state = dataclasses.replace(state, wait=state.wait + 1, improved=False)
+    improved = validation_loss < state.best
+    state = dataclasses.replace(
+        state,
+        epoch=state.epoch + 1,
+        best=validation_loss if improved else state.best,
+        wait=0 if improved else state.wait + 1,
+        improved=improved,
+    )
+    return _cosine(state, params) if params.schedule == "cosine" else _plateau(state, params)
+
+
+def _plateau(state: ScheduleState, params: TrainParams) -> ScheduleState:
+    """The learning rate is divided by `cut_factor` when the loss has not fallen for `patience` epochs, `max_cuts`
+    times at most; training ends at the next plateau (paper, section 4.4)."""
     if state.wait < params.patience:
         return state
     if state.cuts == params.max_cuts:
@@ -50,3 +60,10 @@ def advance(state: ScheduleState, validation_loss: float, params: TrainParams) -
     return dataclasses.replace(
         state, learning_rate=state.learning_rate / params.cut_factor, wait=0, cuts=state.cuts + 1
     )
+
+
+def _cosine(state: ScheduleState, params: TrainParams) -> ScheduleState:
+    """Half a cosine from the first learning rate to nothing: for a budget too short to wait for plateaus
+    (Loshchilov and Hutter, SGDR, ICLR 2017, equation 5, without restarts)."""
+    rate = params.learning_rate * (1 + math.cos(math.pi * min(state.epoch / params.epochs, 1))) / 2
+    return dataclasses.replace(state, learning_rate=rate)
