@@ -99,7 +99,7 @@ class TagVectors(keras.layers.Layer):
         prevalence: Any = None,
         **kwargs: Any,
     ):
-        super().__init__(**kwargs)
+        super().__init__(**{**kwargs, "dtype": "float32"})  # also under mixed precision: logits need the digits
         self.tags = tags
         self.mask = None if mask is None else np.asarray(mask, np.float32)
         self.prevalence = None if prevalence is None else np.asarray(prevalence, np.float32)
@@ -107,9 +107,7 @@ class TagVectors(keras.layers.Layer):
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Creates `vectors`, float32 [dim, tags]."""
         dim = int(input_shape[-1] or 0)
-        self.vectors = self.add_weight(
-            shape=(dim, self.tags), initializer=self._initial_vectors, name="vectors", dtype="float32"
-        )
+        self.vectors = self.add_weight(shape=(dim, self.tags), initializer=self._initial_vectors, name="vectors")
         super().build(input_shape)
 
     def call(self, embedding: tf.Tensor) -> tf.Tensor:
