@@ -12,7 +12,7 @@ from tfmir.params import EncoderParams, RunParams, SystemParams
 from tfmir.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary.from_dict({"genre": ["a", "b", "c"], "mood": ["x", "y"]})
-TINY = RunParams(encoder=EncoderParams(width_multiplier=0.0625, blocks=2, embedding_dim=16))
+TINY = RunParams(encoder=EncoderParams(width_multiplier=0.0625, blocks=1, embedding_dim=16))
 TABLE = {
     "proxy": SystemParams(),
     "proxy_basic": SystemParams(disentangled=False),
