@@ -17,6 +17,11 @@ from tfmir.params import FeatureParams
 _ZERO_NORM_SQ = 1e-20
 
 
+# The logits of unit vectors start with this standard deviation. Initialisers made for inputs of unit variance per
+# component (Glorot's) would start them at a few hundredths, and the encoder would hardly hear the loss.
+_LOGIT_DEVIATION = 0.5
+
+
 def unit(x: tf.Tensor) -> tf.Tensor:
     """Scales the last axis to norm 1; a zero vector stays zero with gradient 0, never NaN.
 
@@ -126,7 +131,7 @@ class TagVectors(keras.layers.Layer):
         return {"mask": self.mask, "prevalence": self.prevalence}
 
     def _initial_vectors(self, shape: tuple[int, int], dtype: Any = None) -> tf.Tensor:
-        vectors = keras.initializers.GlorotUniform()(shape, dtype=dtype)
+        vectors = keras.initializers.RandomNormal(stddev=_LOGIT_DEVIATION)(shape, dtype=dtype)
         if self.prevalence is None:
             return vectors
         dim = shape[0] if self.mask is None else int(self.mask[:, 0].sum())
