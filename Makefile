@@ -3,7 +3,7 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 DEMO_FLAGS ?= --flagfile=launch/proxy.flags --flagfile=launch/demo.flags
-DEMO_LIKE ?= test/00000.flac
+DEMO_LIKE ?= test/00002.flac
 
 .PHONY: venv demo test lint bench clean
 
