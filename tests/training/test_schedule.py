@@ -55,4 +55,4 @@ def test_cosine_ends_at_nothing_whatever_the_loss_does():
         rates.append(state.learning_rate)
     half = math.sqrt(0.5)
     assert rates == pytest.approx([2.0, 1 + half, 1.0, 1 - half, 0.0])
-    assert state.best == 2 and state.improved and not state.finished
+    assert (state.best, state.improved, state.finished) == (2, True, False)
