@@ -16,7 +16,6 @@ from tfmir.params import FeatureParams
 # Squared norms below this count as zero: far under any live ReLU embedding, far above float32's denormals.
 _ZERO_NORM_SQ = 1e-20
 
-
 # The logits of unit vectors start with this standard deviation. Initialisers made for inputs of unit variance per
 # component (Glorot's) would start them at a few hundredths, and the encoder would hardly hear the loss.
 _LOGIT_DEVIATION = 0.5

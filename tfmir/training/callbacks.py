@@ -25,14 +25,17 @@ class Progress:
     """How far a run has come; `backup/<epoch>/state.json` beside the weights.
 
     Attributes:
-      epoch: finished epochs.
-      schedule: state of the learning rate.
+      schedule: state of the learning rate, which counts the finished epochs.
       history: one row per finished epoch.
     """
 
-    epoch: int
     schedule: ScheduleState
     history: list[dict[str, float]]
+
+    @property
+    def epoch(self) -> int:
+        """Finished epochs."""
+        return self.schedule.epoch
 
 
 class ScheduleAndBackup(keras.callbacks.Callback):
@@ -51,7 +54,7 @@ class ScheduleAndBackup(keras.callbacks.Callback):
         super().__init__()
         self.path = path
         self.run_params = params
-        self.progress = Progress(0, ScheduleState(params.training.learning_rate), [])
+        self.progress = Progress(ScheduleState(params.training.learning_rate), [])
 
     def restore(self, model: keras.Model) -> int:
         """Loads the newest backup, if there is one, into a compiled model; returns how many epochs it has."""
@@ -60,7 +63,7 @@ class ScheduleAndBackup(keras.callbacks.Callback):
             return 0
         model.load_weights(newest / "state.weights.h5")
         stored = files.read_json(newest / "state.json")
-        self.progress = Progress(stored["epoch"], ScheduleState(**stored["schedule"]), stored["history"])
+        self.progress = Progress(ScheduleState(**stored["schedule"]), stored["history"])
         model.optimizer.learning_rate.assign(self.progress.schedule.learning_rate)
         return self.progress.epoch
 
@@ -69,7 +72,7 @@ class ScheduleAndBackup(keras.callbacks.Callback):
         logs = {name: float(value) for name, value in (logs or {}).items()}
         row = {"epoch": epoch + 1, **logs, "learning_rate": self.progress.schedule.learning_rate}
         schedule = advance(self.progress.schedule, logs["val_loss"], self.run_params.training)
-        self.progress = Progress(epoch + 1, schedule, [*self.progress.history, row])
+        self.progress = Progress(schedule, [*self.progress.history, row])
         self.model.optimizer.learning_rate.assign(schedule.learning_rate)
         if schedule.improved:
             with files.replacing(self.path / "best.weights.h5") as name:
