@@ -76,9 +76,29 @@ class EncoderParams:
 class SystemParams:
     """Which of the paper's systems (Table 1)."""
 
-    system: str = field("proxy", "kind of system", choices=("proxy",))
+    system: str = field(
+        "proxy", "kind of system (paper, Table 1)", choices=("triplet", "proxy", "classification", "joint")
+    )
     disentangled: bool = field(True, "give every notion its own sub-space (paper, section 3.3)")
     normalized: bool = field(True, "unit norm of the embedding, after masking (paper, eq. 9)")
+    margin: float = field(0.1, "of the triplet hinge, a difference of cosines (paper, section 4.4)", lower=0.0)
+    negatives: str = field(
+        "random",
+        "negative of a triplet: any of the batch, the nearest that is farther than the positive, or the nearest",
+        choices=("random", "semihard", "hard"),
+    )
+    track_weight: float = field(0.0, "of the hinge on two excerpts of a track (paper: 0.5; 0: none)", lower=0.0)
+    triplet_weight: float = field(1.0, "of the triplet hinge beside the proxy loss (system joint)", lower=0.0)
+
+    @property
+    def uses_triplets(self) -> bool:
+        """Whether training needs pairs of excerpts that share a tag."""
+        return self.system in ("triplet", "joint")
+
+    @property
+    def excerpts_of_track(self) -> int:
+        """Excerpts of each track of a pair: two where track triplets are learnt, else one."""
+        return 2 if self.track_weight else 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,6 +109,11 @@ class PipelineParams:
     excerpts_per_track: int = field(1, "random excerpts of every training track in an epoch", lower=1)
     excerpts_per_read: int = field(4, "excerpts cut from a track each time it is read", lower=1)
     shuffle_buffer: int = field(2048, "excerpts waiting to be shuffled (33 kB each)", lower=1)
+    notion_sampling: str = field(
+        "balanced",
+        "triplets of every notion equally often, or as often as the corpus' tags give",
+        choices=("balanced", "natural"),
+    )
     spec_augment: bool = field(False, "mask a random band of mels and of frames (not in the paper)")
 
 
@@ -164,3 +189,21 @@ def check(params: Any) -> None:
             raise UserError(f"--{f.name}={value} is too small: it must be above {bounds['above']:g}")
         elif "upper" in bounds and not value <= bounds["upper"]:
             raise UserError(f"--{f.name}={value} is too large: it must be at most {bounds['upper']}")
+
+
+def check_system(params: SystemParams) -> None:
+    """Refuses combinations of switches that are no system.
+
+    Raises:
+      UserError: names the flags and the remedy.
+    """
+    name = params.system
+    if not params.normalized and (name != "classification" or params.disentangled):
+        raise UserError(
+            f"--system={name} --{'' if params.disentangled else 'no'}disentangled needs --normalized: "
+            "only --system=classification --nodisentangled can do without"
+        )
+    if name == "joint" and not params.disentangled:
+        raise UserError("--system=joint needs --disentangled: its hinge is taken inside the sub-spaces")
+    if params.track_weight and not params.uses_triplets:
+        raise UserError(f"--track_weight={params.track_weight} but --system={name} has no triplets: leave it out")

@@ -19,7 +19,7 @@ from tfmir.params import field
 if TYPE_CHECKING:
     import numpy as np
 
-    from tfmir.model.systems import System
+    from tfmir.model.system import System
     from tfmir.serving.library import Library
     from tfmir.serving.ranking import Hit
 

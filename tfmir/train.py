@@ -13,7 +13,7 @@ import sys
 
 from tfmir import flags
 from tfmir.errors import UserError
-from tfmir.params import RunParams, field
+from tfmir.params import RunParams, check_system, field
 
 DEMO_RECORDS = "tfrecords/demo"
 
@@ -43,6 +43,7 @@ def main(command: TrainCommand) -> None:
 
     manifest = load_manifest(command.records)
     check_features(manifest, command.params.features, source=command.records)
+    check_system(command.params.system)
     if command.params.system.disentangled:
         manifest.vocabulary.subspace_dim(command.params.encoder.embedding_dim)
     run = open_run(command.run, command.params, manifest, records=command.records)

@@ -76,6 +76,10 @@ class Vocabulary:
             labels[row, list(tags)] = True
         return labels
 
+    def carried(self, labels: np.ndarray) -> np.ndarray:
+        """bool [batch, notions]: whether each track has a tag of each notion, from `labels` [batch, tags]."""
+        return np.stack([labels[:, self.tags_of(notion)].any(axis=1) for notion in self.notions], axis=1)
+
     def subspace_dim(self, embedding_dim: int) -> int:
         """Width of each notion's equal part of the embedding.
 

@@ -21,6 +21,7 @@ from tfmir.data.records import (
 from tfmir.data.writer import compute, file_sha256, write_shard
 from tfmir.errors import UserError
 from tfmir.params import FeatureParams
+from tfmir.vocabulary import Vocabulary
 
 FEATURES = FeatureParams()
 
@@ -62,6 +63,8 @@ def test_the_records_hold_every_track_of_the_corpus_once(records, corpus):
         assert manifest.splits[split].frames == sum(len(track.log_mel) for track in stored)
         labels = manifest.vocabulary.multi_hot([track.tags for track in expected])
         assert manifest.splits[split].tag_counts == tuple(labels.sum(axis=0).tolist())
+        moods = sum(any(manifest.vocabulary.tags[tag].startswith("mood/") for tag in track.tags) for track in expected)
+        assert manifest.splits[split].notion_counts == (len(expected), moods)
 
 
 def test_each_shard_is_sorted_and_agrees_with_its_checksum(records):
@@ -84,8 +87,8 @@ def test_a_shard_names_what_it_rejects_and_keeps_the_rest(tmp_path, audio_folder
     (tmp_path / "bad.mp3").write_text("no music")
     good = Track("z", str(audio_folder / "00.flac"), "train", (0,))
     bad = Track("a", str(tmp_path / "bad.mp3"), "train", (1,))
-    result = write_shard([good, bad], str(tmp_path / "shard"), num_tags=2, features=FEATURES)
-    assert (result.tracks, result.tag_counts) == (1, (1, 0))
+    result = write_shard([good, bad], str(tmp_path / "shard"), vocabulary=Vocabulary.from_dict({"genre": ["p", "q"]}), features=FEATURES)
+    assert (result.tracks, result.tag_counts, result.notion_counts) == (1, (1, 0), (1,))
     assert [(row[0], "not audio" in row[2]) for row in result.rejected] == [("a", True)]
 
 
@@ -101,7 +104,7 @@ def test_an_interrupted_shard_leaves_nothing(tmp_path, audio_folder, monkeypatch
     monkeypatch.setattr("tfmir.data.writer.serialize", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_shard(
-            [Track("a", str(audio_folder / "00.flac"), "train", ())], str(tmp_path / "s"), num_tags=1, features=FEATURES
+            [Track("a", str(audio_folder / "00.flac"), "train", ())], str(tmp_path / "s"), vocabulary=Vocabulary.from_dict({"genre": ["p"]}), features=FEATURES
         )
     assert not list(tmp_path.iterdir())
 

@@ -12,7 +12,7 @@ import json
 import os
 import pathlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from tqdm import tqdm
 
@@ -34,6 +34,7 @@ from tfmir.data.records import (
 from tfmir.data.writer import ShardResult, file_sha256, write_shard
 from tfmir.errors import UserError
 from tfmir.params import FeatureParams
+from tfmir.vocabulary import Vocabulary
 
 _TRACKS_PER_SHARD = 100
 _PRINTED_REJECTIONS = 20
@@ -88,7 +89,7 @@ def build_records(
     print(f"{output}: {len(plan.shards)} shards of {len(corpus.tracks)} tracks, {len(done)} shards are there already")
     results = run_tasks(
         _write_and_note,
-        [(tracks, str(folder / key[1]), len(corpus.vocabulary.tags), features) for key, tracks in todo.items()],
+        [(tracks, str(folder / key[1]), corpus.vocabulary, features) for key, tracks in todo.items()],
         sizes=[len(tracks) for tracks in todo.values()],
         description="prepare",
         unit="track",
@@ -149,9 +150,9 @@ def verify(records: str) -> None:
     print(f"{records}: {len(shards)} shards agree with their checksums")
 
 
-def _write_and_note(tracks: Sequence[Track], path: str, num_tags: int, features: FeatureParams) -> ShardResult:
+def _write_and_note(tracks: Sequence[Track], path: str, vocabulary: Vocabulary, features: FeatureParams) -> ShardResult:
     """The task of a worker: the shard, then the note that it is finished."""
-    result = write_shard(tracks, path, num_tags=num_tags, features=features)
+    result = write_shard(tracks, path, vocabulary=vocabulary, features=features)
     files.write_json(pathlib.Path(path).parent / ".build" / f"{result.file}.json", dataclasses.asdict(result))
     return result
 
@@ -192,7 +193,7 @@ def _finished_shards(folder: pathlib.Path, state: pathlib.Path, plan: Plan) -> d
         if note.exists() and (folder / file).exists():
             result = ShardResult(**files.read_json(note))
             if not result.rejected:
-                done[file] = dataclasses.replace(result, tag_counts=tuple(result.tag_counts))
+                done[file] = result
     return done
 
 
@@ -223,12 +224,17 @@ def _manifest(corpus: Corpus, name: str, plan: Plan, done: dict[str, ShardResult
         splits[split] = Split(
             tracks=sum(result.tracks for result in results),
             frames=sum(result.frames for result in results),
-            tag_counts=tuple(map(sum, zip(*(result.tag_counts for result in results), strict=True))),
+            tag_counts=_totals(result.tag_counts for result in results),
+            notion_counts=_totals(result.notion_counts for result in results),
             shards=tuple(Shard(result.file, result.tracks, result.sha256) for result in results),
         )
     return Manifest(
         name, corpus.name, corpus.licence, features.track_params, corpus.vocabulary, splits, plan.fingerprint
     )
+
+
+def _totals(counts: Iterable[Sequence[int]]) -> tuple[int, ...]:
+    return tuple(map(sum, zip(*counts, strict=True)))
 
 
 def _summarise(folder: pathlib.Path, manifest: Manifest, tracks: int, features: FeatureParams) -> None:

@@ -22,7 +22,7 @@ from tfmir.errors import UserError
 from tfmir.params import FeatureParams
 from tfmir.vocabulary import Vocabulary
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MANIFEST = "manifest.json"
 REJECTED = "rejected.tsv"
 LOG_MEL_DTYPE = np.dtype("<f2")
@@ -46,11 +46,12 @@ class Shard:
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """One split: totals, how many tracks carry each tag, and its shards in order."""
+    """One split: totals, how many tracks carry each tag and a tag of each notion, and its shards in order."""
 
     tracks: int
     frames: int
     tag_counts: tuple[int, ...]
+    notion_counts: tuple[int, ...]
     shards: tuple[Shard, ...]
 
 
@@ -157,11 +158,15 @@ def load_manifest(records: str) -> Manifest:
     value = files.read_json(path)
     if value.get("schema_version") != SCHEMA_VERSION:
         found = value.get("schema_version")
-        raise UserError(f"{path}: schema version {found}, expected {SCHEMA_VERSION}: prepare the records again")
+        raise UserError(
+            f"{path}: schema version {found}, expected {SCHEMA_VERSION}: remove the set and prepare it again"
+        )
     try:
         return Manifest(**value | {"vocabulary": Vocabulary.from_dict(value["vocabulary"]), "splits": _splits(value)})
     except (KeyError, TypeError) as error:
-        raise UserError(f"{path}: a field is unknown or missing ({error}): prepare the records again") from error
+        raise UserError(
+            f"{path}: a field is unknown or missing ({error}): remove the set and prepare it again"
+        ) from error
 
 
 def check_features(manifest: Manifest, features: FeatureParams, *, source: str) -> None:
@@ -186,6 +191,7 @@ def _splits(value: dict[str, Any]) -> dict[str, Split]:
             tracks=split["tracks"],
             frames=split["frames"],
             tag_counts=tuple(split["tag_counts"]),
+            notion_counts=tuple(split["notion_counts"]),
             shards=tuple(Shard(**shard) for shard in split["shards"]),
         )
         for name, split in value["splits"].items()

@@ -17,6 +17,7 @@ from tfmir.data.audio import AudioError, decode
 from tfmir.data.features import log_mel
 from tfmir.data.records import LOG_MEL_DTYPE, serialize
 from tfmir.params import FeatureParams
+from tfmir.vocabulary import Vocabulary
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +30,7 @@ class ShardResult:
       tracks: written.
       frames: of all its tracks together.
       tag_counts: how many of its tracks carry each tag.
+      notion_counts: how many of its tracks carry a tag of each notion.
       rejected: (track id, path, reason) of every track left out.
     """
 
@@ -37,17 +39,17 @@ class ShardResult:
     tracks: int
     frames: int
     tag_counts: tuple[int, ...]
+    notion_counts: tuple[int, ...]
     rejected: tuple[tuple[str, str, str], ...]
 
 
-def write_shard(tracks: Sequence[Track], path: str, *, num_tags: int, features: FeatureParams) -> ShardResult:
+def write_shard(tracks: Sequence[Track], path: str, *, vocabulary: Vocabulary, features: FeatureParams) -> ShardResult:
     """Decodes `tracks`, and writes their log-mels sorted by track id, under a temporary name that is then renamed.
 
     A track that cannot be decoded, or is shorter than one excerpt, is rejected with its reason; one longer than
     `features.max_frames` is cut there.
     """
-    counts = np.zeros(num_tags, np.int64)
-    rejected, frames, written = [], 0, 0
+    rejected, kept, frames = [], [], 0
     with files.replacing(path) as temporary:
         with tf.io.TFRecordWriter(temporary) as writer:
             for track in sorted(tracks, key=lambda track: track.track_id):
@@ -57,11 +59,19 @@ def write_shard(tracks: Sequence[Track], path: str, *, num_tags: int, features: 
                     rejected.append((track.track_id, track.path, str(error)))
                     continue
                 writer.write(serialize(track, track_log_mel))
-                counts[list(track.tags)] += 1
+                kept.append(track.tags)
                 frames += len(track_log_mel)
-                written += 1
         digest = file_sha256(temporary)
-    return ShardResult(pathlib.Path(path).name, digest, written, frames, tuple(counts.tolist()), tuple(rejected))
+    labels = vocabulary.multi_hot(kept)
+    return ShardResult(
+        file=pathlib.Path(path).name,
+        sha256=digest,
+        tracks=len(kept),
+        frames=frames,
+        tag_counts=tuple(labels.sum(axis=0).tolist()),
+        notion_counts=tuple(vocabulary.carried(labels).sum(axis=0).tolist()),
+        rejected=tuple(rejected),
+    )
 
 
 def compute(path: str, features: FeatureParams) -> np.ndarray:

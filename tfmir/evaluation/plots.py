@@ -63,22 +63,24 @@ def tsne(
 
 
 def training_curves(history: Sequence[Mapping[str, float]], path: pathlib.Path) -> None:
-    """Losses above the tag-frequency floor, and the learning rate, by epoch.
+    """Losses, above the tag-frequency floor where there is one, and the learning rate, by epoch.
 
     Args:
-      history: one row an epoch with `epoch`, `above_floor`, `val_above_floor`, `learning_rate`.
+      history: one row an epoch with `epoch`, `learning_rate`, and `above_floor` and `val_above_floor`, or else
+        `loss` and `val_loss`.
       path: of the PNG.
     """
     epochs = [row["epoch"] for row in history]
     figure, (losses, rates) = plt.subplots(
         2, 1, figsize=(6, 4.2), sharex=True, height_ratios=(3, 1), layout="constrained"
     )
-    for name, label, colour in zip(
-        ("above_floor", "val_above_floor"), ("training", "validation"), _COLOURS, strict=False
-    ):
-        losses.plot(epochs, [row[name] for row in history], label=label, color=colour)
-    losses.axhline(0.0, color="grey", linewidth=0.8, linestyle=":", label="tag frequencies")
-    losses.set_ylabel("loss above the floor (nats)")
+    has_floor = "above_floor" in history[0]
+    name = "above_floor" if has_floor else "loss"
+    for key, label, colour in zip((name, f"val_{name}"), ("training", "validation"), _COLOURS, strict=False):
+        losses.plot(epochs, [row[key] for row in history], label=label, color=colour)
+    if has_floor:
+        losses.axhline(0.0, color="grey", linewidth=0.8, linestyle=":", label="tag frequencies")
+    losses.set_ylabel("loss above the floor (nats)" if has_floor else "hinge")
     losses.legend(frameon=False)
     rates.step(epochs, [row["learning_rate"] for row in history], where="mid", color=_COLOURS[2])
     rates.set(yscale="log", xlabel="epoch", ylabel="learning rate")

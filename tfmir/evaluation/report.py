@@ -41,6 +41,8 @@ class EmbeddedSplit:
       track_ids: in the order of the records.
       labels: bool [tracks, tags].
       embeddings: float32 [tracks, dim], unit norm for a normalised system.
+      excerpts: float32 [excerpts, dim], the same of every consecutive excerpt.
+      excerpt_tracks: int64 [excerpts], the track of each.
       scores: float32 [tracks, tags].
       statistics: float32 [tracks, 3 * mels], see `baselines.statistics_features`.
     """
@@ -50,6 +52,8 @@ class EmbeddedSplit:
     embeddings: np.ndarray
     scores: np.ndarray
     statistics: np.ndarray
+    excerpts: np.ndarray
+    excerpt_tracks: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)

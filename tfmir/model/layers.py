@@ -61,6 +61,21 @@ def subspace_norms(x: tf.Tensor, notions: int) -> tf.Tensor:
     return tf.norm(tf.cast(tf.reshape(x, [-1, notions, x.shape[-1] // notions]), tf.float32), axis=-1)
 
 
+def notion_similarity(x: tf.Tensor, notion: tf.Tensor, notions: int) -> tf.Tensor:
+    """Cosines inside the sub-space of each row's own notion, as one matrix product.
+
+    Args:
+      x: float32 [n, dim], as `subspace_unit` gives it.
+      notion: int [n], the notion in which row i is compared.
+      notions: how many equal parts `dim` has.
+
+    Returns:
+      float32 [n, n], row i in the sub-space of `notion[i]`.
+    """
+    mask = tf.repeat(tf.one_hot(notion, notions, dtype=x.dtype), x.shape[-1] // notions, axis=1)  # [n, dim]
+    return tf.matmul(x * mask, x, transpose_b=True)
+
+
 @keras.saving.register_keras_serializable("tfmir")
 class ZScore(keras.layers.Layer):
     """`(log_mel - mean) / deviation` with the constants of the feature parameters; adds a channel axis.
@@ -93,6 +108,8 @@ class TagVectors(keras.layers.Layer):
       prevalence: float [tags] in (0, 1): share of the training tracks that carry the tag. Where given, the
         vectors start with the constant component that makes `sigmoid(f · p_z)` about the prevalence for a
         non-negative `f` of unit norm; training then need not spend its first epochs on tag frequencies.
+      unit_inputs: whether the embeddings have unit norm. If not, the vectors start with Glorot's deviation and
+        without the prevalence, which is meant for one norm only.
     """
 
     def __init__(
@@ -101,10 +118,12 @@ class TagVectors(keras.layers.Layer):
         tags: int,
         mask: Any = None,
         prevalence: Any = None,
+        unit_inputs: bool = True,
         **kwargs: Any,
     ):
         super().__init__(**{**kwargs, "dtype": "float32"})  # also under mixed precision: logits need the digits
         self.tags = tags
+        self.unit_inputs = unit_inputs
         self.mask = None if mask is None else np.asarray(mask, np.float32)
         self.prevalence = None if prevalence is None else np.asarray(prevalence, np.float32)
 
@@ -124,12 +143,14 @@ class TagVectors(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments."""
         arrays = {name: None if a is None else a.tolist() for name, a in self._arrays().items()}
-        return {**super().get_config(), "tags": self.tags, **arrays}
+        return {**super().get_config(), "tags": self.tags, "unit_inputs": self.unit_inputs, **arrays}
 
     def _arrays(self) -> dict[str, np.ndarray | None]:
         return {"mask": self.mask, "prevalence": self.prevalence}
 
     def _initial_vectors(self, shape: tuple[int, int], dtype: Any = None) -> tf.Tensor:
+        if not self.unit_inputs:
+            return keras.initializers.GlorotUniform()(shape, dtype=dtype)
         vectors = keras.initializers.RandomNormal(stddev=_LOGIT_DEVIATION)(shape, dtype=dtype)
         if self.prevalence is None:
             return vectors
@@ -138,3 +159,39 @@ class TagVectors(keras.layers.Layer):
         sum_of_unit_vector = np.sqrt(dim / np.pi)
         share = np.clip(self.prevalence, 1e-4, 1 - 1e-4)
         return vectors + (np.log(share / (1 - share)) / sum_of_unit_vector).astype(np.float32)
+
+
+@keras.saving.register_keras_serializable("tfmir")
+class Prototypes(keras.layers.Layer):
+    """One embedding a tag, not learnt but set after training: the mean of the training tracks that carry it.
+
+    It is how a system that has seen no tags scores them: cosine of a track and the prototype, inside the notion's
+    sub-space where there is one.
+
+    Args:
+      notion_of_tag: int [tags], the sub-space of each tag; all 0 for a system with one space.
+      notions: how many equal parts the embedding has.
+    """
+
+    def __init__(self, *, notion_of_tag: Any, notions: int, **kwargs: Any):
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        self.notion_of_tag = np.asarray(notion_of_tag, np.int64)
+        self.notions = notions
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Creates `vectors`, float32 [tags, dim], zero until they are set."""
+        shape = (len(self.notion_of_tag), int(input_shape[-1] or 0))
+        self.vectors = self.add_weight(shape=shape, initializer="zeros", trainable=False, name="vectors")
+        super().build(input_shape)
+
+    def call(self, embedding: tf.Tensor) -> tf.Tensor:
+        """float32 [batch, dim] -> cosines float32 [batch, tags], in [0, 1] as an embedding is never negative."""
+        vectors = subspace_unit(tf.convert_to_tensor(self.vectors), self.notions)
+        mask = tf.one_hot(self.notion_of_tag, self.notions)  # [tags, notions]
+        mask = tf.repeat(mask, vectors.shape[-1] // self.notions, axis=1)
+        cosines = tf.matmul(subspace_unit(embedding, self.notions), vectors * mask, transpose_b=True)
+        return tf.clip_by_value(cosines, 0.0, 1.0)
+
+    def get_config(self) -> dict[str, Any]:
+        """Constructor arguments."""
+        return {**super().get_config(), "notion_of_tag": self.notion_of_tag.tolist(), "notions": self.notions}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from tfmir.model.mining import Triplets
+
 
 def multi_label_cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     """Binary cross-entropy summed over the tags (paper, eqs. 3 and 6; the sum is the paper's).
@@ -18,6 +20,30 @@ def multi_label_cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor
     """
     labels = tf.cast(labels, logits.dtype)
     return tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits), axis=-1)
+
+
+def triplet_hinge(similarity: tf.Tensor, triplets: Triplets, *, margin: float) -> tf.Tensor:
+    """`max(0, cos(a, n) - cos(a, p) + margin)` of every triplet (paper, eq. 1).
+
+    Args:
+      similarity: float32 [n, n], row i seen from anchor i.
+      triplets: index tuples into the batch.
+      margin: a difference of cosines.
+
+    Returns:
+      float32 [n]; 0 for a triplet that is not valid.
+    """
+
+    def pick(other: tf.Tensor) -> tf.Tensor:
+        return tf.gather_nd(similarity, tf.stack([triplets.anchor, other], axis=1))
+
+    hinge = tf.nn.relu(pick(triplets.negative) - pick(triplets.positive) + margin)
+    return tf.where(triplets.valid, hinge, 0.0)
+
+
+def mean_of_valid(losses: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
+    """float32 scalar: the mean of `losses` [n] where `valid` bool [n]; 0, without gradient, where none is."""
+    return tf.math.divide_no_nan(tf.reduce_sum(losses), tf.reduce_sum(tf.cast(valid, losses.dtype)))
 
 
 def entropy_floor(prevalence: np.ndarray) -> float:

@@ -15,7 +15,7 @@ import tensorflow as tf
 from tfmir import files
 from tfmir.data.features import excerpts, log_mel
 from tfmir.errors import UserError
-from tfmir.model.systems import System
+from tfmir.model.system import System
 from tfmir.params import to_dict
 from tfmir.serving.signatures import signatures
 from tfmir.training.run_directory import Run

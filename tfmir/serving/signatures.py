@@ -11,7 +11,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from tfmir.data.features import excerpts, log_mel
-from tfmir.model.systems import System
+from tfmir.model.system import System
 
 Outputs = dict[str, tf.Tensor]
 LOG_MEL_SUFFIX = "_log_mel"

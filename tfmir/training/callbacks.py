@@ -7,6 +7,7 @@ import dataclasses
 import io
 import pathlib
 import shutil
+import time
 from typing import Any
 
 import keras
@@ -67,10 +68,15 @@ class ScheduleAndBackup(keras.callbacks.Callback):
         model.optimizer.learning_rate.assign(self.progress.schedule.learning_rate)
         return self.progress.epoch
 
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Starts the epoch's clock."""
+        self._start = time.perf_counter()
+
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Advances the schedule and writes everything."""
         logs = {name: float(value) for name, value in (logs or {}).items()}
         row = {"epoch": epoch + 1, **logs, "learning_rate": self.progress.schedule.learning_rate}
+        row["seconds"] = time.perf_counter() - self._start  # training and validation, not what is written below
         schedule = advance(self.progress.schedule, logs["val_loss"], self.run_params.training)
         self.progress = Progress(schedule, [*self.progress.history, row])
         self.model.optimizer.learning_rate.assign(schedule.learning_rate)

@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import itertools
 import warnings
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tfmir.data import pipeline
-from tfmir.data.records import Manifest, Split, shard_paths
+from tfmir import files
+from tfmir.data import pairs, pipeline
+from tfmir.data.records import Manifest, Split, check_features, load_manifest, shard_paths
 from tfmir.errors import UserError
-from tfmir.model.systems import System, build_system
+from tfmir.model.system import System
+from tfmir.model.systems import build_system
+from tfmir.model.triplet import TripletSystem
 from tfmir.params import RunParams
 from tfmir.training.callbacks import ProgressBar, ScheduleAndBackup, TensorBoardLog
 from tfmir.training.run_directory import Run
 from tfmir.training.strategy import make_strategy
+from tfmir.training.tracks import fit_prototypes
 
 
 def train(run: Run, manifest: Manifest) -> None:
     """Trains `run` until its schedule or its epochs end, resuming from its backup.
 
     Raises:
-      UserError: a split without tracks, or a loss that is no number.
+      UserError: a split without tracks, or a batch that does not divide into pairs.
     """
     params = run.params
+    _check_batch(params)
     for split in ("train", "validation"):
         if not manifest.splits.get(split) or not manifest.splits[split].tracks:
             raise UserError(f"{run.records}: the {split} split has no tracks: training needs both train and validation")
@@ -36,6 +42,7 @@ def train(run: Run, manifest: Manifest) -> None:
     keeper = ScheduleAndBackup(run.path, params)
     first_epoch = keeper.restore(system)
     if keeper.progress.schedule.finished or first_epoch >= params.training.epochs:
+        trained_system(run)
         print(f"{run.path}: already trained for {first_epoch} epochs; nothing to do (more --epochs would go on)")
         return
     steps = steps_per_epoch(params, manifest.splits["train"].tracks)
@@ -54,10 +61,11 @@ def train(run: Run, manifest: Manifest) -> None:
         callbacks=[
             keras.callbacks.TerminateOnNaN(),
             ProgressBar(epochs=params.training.epochs, steps=steps, first_epoch=first_epoch),
-            TensorBoardLog(run.path / "logs", params, next(iter(validation))[0]),
+            TensorBoardLog(run.path / "logs", params, _some_excerpts(run, manifest)),
             keeper,
         ],
     )
+    trained_system(run)
     print(f"done: best validation loss {keeper.progress.schedule.best:.4f}, weights in {run.best_weights}")
 
 
@@ -68,9 +76,18 @@ def steps_per_epoch(params: RunParams, tracks: int) -> int:
 
 
 def trained_system(run: Run) -> System:
-    """The system of a run with its best weights, ready for inference."""
+    """The system of a run with its best weights, ready for inference.
+
+    A triplet system's prototypes belong to its weights; they are computed where these have none yet, and stored.
+    """
     system = build_system(run.params, run.vocabulary)
     system.load_weights(run.best_weights)
+    if isinstance(system, TripletSystem) and not np.any(system.prototypes.vectors.numpy()):
+        manifest = load_manifest(run.records)
+        check_features(manifest, run.params.features, source=run.records)
+        system.prototypes.vectors.assign(fit_prototypes(system, run.records, manifest))
+        with files.replacing(run.best_weights) as name:
+            system.save_weights(name)
     return system
 
 
@@ -94,26 +111,61 @@ def _compiled(run: Run, manifest: Manifest) -> System:
 
 
 def _training(run: Run, manifest: Manifest, *, first_batch: int) -> tf.data.Dataset:
+    params, paths = run.params, shard_paths(run.records, manifest, "train")
+    if params.system.uses_triplets:
+        return pairs.training_pairs(paths, first_batch=first_batch, **_of_pairs(run, manifest.splits["train"]))
     return pipeline.training_batches(
-        shard_paths(run.records, manifest, "train"),
+        paths,
         tracks=manifest.splits["train"].tracks,
         num_tags=len(run.vocabulary.tags),
-        params=run.params.pipeline,
-        features=run.params.features,
-        seed=run.params.training.seed,
+        params=params.pipeline,
+        features=params.features,
+        seed=params.training.seed,
         first_batch=first_batch,
     )
 
 
 def _validation(run: Run, manifest: Manifest) -> tf.data.Dataset:
-    """The same excerpts in every epoch, so that two epochs can be compared."""
-    excerpts = pipeline.fixed_excerpts(
+    """The same excerpts, and triplets, in every epoch, so that two epochs can be compared."""
+    if run.params.system.uses_triplets:
+        paths = shard_paths(run.records, manifest, "validation")
+        return pairs.fixed_pairs(paths, **_of_pairs(run, manifest.splits["validation"]))
+    return _fixed_excerpts(run, manifest).map(lambda log_mel, labels, track: (log_mel, labels))
+
+
+def _of_pairs(run: Run, split: Split) -> dict[str, Any]:
+    return {
+        "vocabulary": run.vocabulary,
+        "notion_counts": split.notion_counts,
+        "params": run.params.pipeline,
+        "features": run.params.features,
+        "seed": run.params.training.seed,
+        "per_track": run.params.system.excerpts_of_track,
+    }
+
+
+def _fixed_excerpts(run: Run, manifest: Manifest) -> tf.data.Dataset:
+    return pipeline.fixed_excerpts(
         shard_paths(run.records, manifest, "validation"),
         num_tags=len(run.vocabulary.tags),
         batch_size=run.params.pipeline.batch_size,
         features=run.params.features,
     )
-    return excerpts.map(lambda log_mel, labels, track: (log_mel, labels))
+
+
+def _some_excerpts(run: Run, manifest: Manifest) -> tf.Tensor:
+    """float32 [batch, frames, mels]: the first validation excerpts."""
+    return next(iter(_fixed_excerpts(run, manifest)))[0]
+
+
+def _check_batch(params: RunParams) -> None:
+    unit = 2 * params.system.excerpts_of_track if params.system.uses_triplets else 1
+    batch = params.pipeline.batch_size
+    if batch % unit or (batch < 2 * unit and unit > 1):
+        raise UserError(
+            f"--batch_size={batch}: system {params.system.system} takes excerpts {unit} at a time and needs two such "
+            f"groups to find negatives: use {max(2, batch // unit) * unit} or another multiple of {unit}"
+        )
 
 
 def _announce(run: Run, system: System, strategy: tf.distribute.Strategy, *, first_epoch: int, steps: int) -> None:

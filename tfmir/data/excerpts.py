@@ -1,0 +1,167 @@
+"""Shards to streams of excerpts, still bytes: most of a track is never decoded.
+
+    shards -> serialized tracks -> parsed in batches -> a few excerpts of each -> shuffle buffer
+
+An excerpt is a dict: `data` string [group], the bytes of one or two excerpts of a track; `labels` bool [tags];
+`track` int64, a number that only equal track ids share; `apart` bool, whether two excerpts overlap by half at most.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfmir.data.records import FEATURE_SPEC
+from tfmir.params import FeatureParams, PipelineParams
+
+Element = dict[str, tf.Tensor]
+PARALLEL: dict[str, Any] = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
+_PARSE_BATCH = 16
+_OPEN_SHARDS = 16
+_BYTES_PER_VALUE = np.dtype(np.float16).itemsize
+
+
+def random_excerpts(
+    paths: Sequence[str],
+    first_pass: int,
+    *,
+    num_tags: int,
+    params: PipelineParams,
+    features: FeatureParams,
+    seed: int,
+    group: int,
+) -> tf.data.Dataset:
+    """An endless row of passes over the tracks, each of which reads every track once, in an order of its own.
+
+    Every draw depends on the seed, the pass and the position in it alone.
+
+    Args:
+      paths: the shards of a split.
+      first_pass: where the row starts.
+      num_tags: size of the vocabulary.
+      params: excerpts per read, shuffle buffer.
+      features: size of an excerpt.
+      seed: same seed, same excerpts.
+      group: excerpts cut at a time, 1, or 2 that overlap by half at most.
+    """
+
+    def one_pass(number: tf.Tensor) -> tf.data.Dataset:
+        key = fold_in(tf.constant([seed, 0], tf.int64), number)
+        tracks_read = _serialized(paths, fold_in(key, -1)).batch(_PARSE_BATCH).enumerate()
+        excerpts = tracks_read.map(
+            lambda i, x: _random_cuts(x, fold_in(key, i), params, features, num_tags, group), **PARALLEL
+        )
+        return shuffled(excerpts.unbatch(), params.shuffle_buffer, fold_in(key, -2))
+
+    return tf.data.Dataset.range(first_pass, sys.maxsize).flat_map(one_pass)
+
+
+def consecutive_excerpts(
+    paths: Sequence[str], *, num_tags: int, features: FeatureParams, group: int = 1
+) -> tf.data.Dataset:
+    """All consecutive non-overlapping excerpts once, in the order of the records, each with the `group - 1` that follow
+    it, around the track's end; `position` int64 is the track's number in the split."""
+    parsed = tf.data.TFRecordDataset(list(paths)).batch(_PARSE_BATCH).enumerate()
+    cuts = parsed.map(lambda i, x: _consecutive_cuts(x, i * _PARSE_BATCH, features, num_tags, group), **PARALLEL)
+    return cuts.unbatch()
+
+
+def shuffled(excerpts: tf.data.Dataset, buffer: int, key: tf.Tensor) -> tf.data.Dataset:
+    """Shuffles a buffer at a time. `Dataset.shuffle` draws from a global state, so it cannot start in the middle."""
+
+    def shuffle(index: tf.Tensor, block: Element) -> Element:
+        count = tf.shape(block["track"])[0]
+        rows = tf.random.experimental.stateless_shuffle(tf.range(count), fold_in(key, index))
+        return {name: tf.gather(values, rows) for name, values in block.items()}
+
+    return excerpts.batch(buffer).enumerate().map(shuffle, **PARALLEL).prefetch(1).unbatch()
+
+
+def decode(data: tf.Tensor, features: FeatureParams) -> tf.Tensor:
+    """Bytes [n] -> float32 [n, frames, mels]."""
+    values = tf.io.decode_raw(data, tf.float16, little_endian=True)
+    return tf.cast(tf.reshape(values, [-1, features.excerpt_frames, features.num_mels]), tf.float32)
+
+
+def fold_in(key: tf.Tensor, number: tf.Tensor | int) -> tf.Tensor:
+    """A key of its own for every number, from one key int64 [2]."""
+    return tf.random.experimental.stateless_fold_in(key, tf.cast(number, tf.int64))
+
+
+def options() -> tf.data.Options:
+    """Under a strategy every replica gets its part of each batch; files are not dealt out to replicas."""
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+    return options
+
+
+def _serialized(paths: Sequence[str], key: tf.Tensor) -> tf.data.Dataset:
+    """Serialized tracks of all shards, several shards read in turn, the shards in random order."""
+    order = tf.random.experimental.stateless_shuffle(tf.constant(list(paths)), key)
+    shards = tf.data.Dataset.from_tensor_slices(order)
+    return shards.interleave(tf.data.TFRecordDataset, cycle_length=min(_OPEN_SHARDS, len(paths)), **PARALLEL)
+
+
+def _parse(serialized: tf.Tensor, num_tags: int) -> Element:
+    """`data` bytes of the log-mel [batch], `frames` int64 [batch], `labels` bool [batch, tags], `track` int64 [batch]:
+    a number that only equal track ids share."""
+    parsed = tf.io.parse_example(serialized, FEATURE_SPEC)
+    tags = parsed["tags"]
+    labels = tf.reduce_any(tf.one_hot(tags.to_tensor(-1), num_tags, on_value=True, off_value=False, dtype=tf.bool), 1)
+    track = tf.strings.to_hash_bucket_fast(parsed["track_id"], sys.maxsize)
+    return {"data": parsed["log_mel"], "frames": parsed["num_frames"], "labels": labels, "track": track}
+
+
+def _random_cuts(
+    serialized: tf.Tensor, key: tf.Tensor, params: PipelineParams, features: FeatureParams, num_tags: int, group: int
+) -> Element:
+    tracks, k = _parse(serialized, num_tags), params.excerpts_per_read
+    frames = tf.repeat(tracks["frames"], k)  # [batch * k]
+    draws = tf.random.stateless_uniform([tf.shape(serialized)[0] * k, group], key)  # in [0, 1)
+    starts, apart = _starts(draws, frames, features)
+    data = tf.repeat(tf.repeat(tracks["data"], k)[:, tf.newaxis], group, axis=1)
+    labels = tf.repeat(tracks["labels"], k, axis=0)
+    cut = _substr(data, starts, features)
+    return {"data": cut, "labels": labels, "track": tf.repeat(tracks["track"], k), "apart": apart}
+
+
+def _starts(draws: tf.Tensor, frames: tf.Tensor, features: FeatureParams) -> tuple[tf.Tensor, tf.Tensor]:
+    """First frames int64 [n, group] of one excerpt, or of two that lie half an excerpt apart, from draws in [0, 1).
+
+    The second result, bool [n], is False where a track is too short for two: it then gives its two ends.
+    """
+    group = draws.shape[1]
+    last = frames - features.excerpt_frames  # the last possible start
+    gap = tf.constant((features.excerpt_frames + 1) // 2 * (group - 1), tf.int64)
+    room = tf.maximum(last - gap, 0) + 1
+    starts = tf.cast(tf.sort(draws, axis=1) * tf.cast(room, tf.float32)[:, tf.newaxis], tf.int64)
+    spread = tf.minimum(gap, last)[:, tf.newaxis] * tf.range(group, dtype=tf.int64)
+    return starts + spread, last >= gap
+
+
+def _consecutive_cuts(
+    serialized: tf.Tensor, first_track: tf.Tensor, features: FeatureParams, num_tags: int, group: int
+) -> Element:
+    tracks = _parse(serialized, num_tags)
+    counts = tracks["frames"] // features.excerpt_frames
+    number = tf.ragged.range(counts).flat_values[:, tf.newaxis] + tf.range(group, dtype=tf.int64)  # [n, group]
+    starts = number % tf.repeat(counts, counts)[:, tf.newaxis] * features.excerpt_frames
+    data = tf.repeat(tf.repeat(tracks["data"], counts)[:, tf.newaxis], group, axis=1)
+    return {
+        "data": _substr(data, starts, features),
+        "labels": tf.repeat(tracks["labels"], counts, axis=0),
+        "track": tf.repeat(tracks["track"], counts),
+        "position": tf.repeat(tf.range(tf.shape(counts)[0], dtype=tf.int64) + first_track, counts),
+        "apart": tf.repeat(counts >= group, counts),
+    }
+
+
+def _substr(data: tf.Tensor, first_frames: tf.Tensor, features: FeatureParams) -> tf.Tensor:
+    """Cuts the excerpt out of the byte string: most of a track is never decoded."""
+    frame_bytes = features.num_mels * _BYTES_PER_VALUE
+    length = tf.fill(tf.shape(first_frames), tf.constant(features.excerpt_frames * frame_bytes, tf.int64))
+    return tf.strings.substr(data, first_frames * frame_bytes, length)

@@ -1,0 +1,188 @@
+"""Excerpts to pairs that share a tag: what a triplet system trains on.
+
+    excerpts, still bytes -> each draws a notion and one of its tags -> two that drew the same tag -> pairs
+
+So every anchor has its positive, even where a tag is carried by 0.3 % of the tracks, and no excerpt has to be
+encoded more than once: the negatives are other excerpts of the batch (see `tfmir/model/mining.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from tfmir.data.excerpts import (
+    PARALLEL,
+    Element,
+    consecutive_excerpts,
+    decode,
+    fold_in,
+    options,
+    random_excerpts,
+    shuffled,
+)
+from tfmir.data.pipeline import augmented
+from tfmir.params import FeatureParams, PipelineParams
+from tfmir.vocabulary import Vocabulary
+
+_DRAW_BATCH = 256
+
+
+def training_pairs(
+    paths: Sequence[str],
+    *,
+    vocabulary: Vocabulary,
+    notion_counts: Sequence[int],
+    params: PipelineParams,
+    features: FeatureParams,
+    seed: int,
+    per_track: int = 1,
+    first_batch: int = 0,
+) -> tf.data.Dataset:
+    """Endless batches of pairs of tracks that share a tag; the element is the pair: no replica's share splits one.
+
+    What is waiting for a partner depends on the whole stream so far, so starting at `first_batch` replays the
+    reading and the draws, but not the decoding, of all before it.
+
+    Args:
+      paths: the shards of the training split.
+      vocabulary: tags and notions.
+      notion_counts: tracks of the split with a tag of each notion.
+      params: batch size in excerpts, how notions are sampled, augmentation.
+      features: size of an excerpt.
+      seed: same seed, same batches.
+      per_track: excerpts of each track, 1, or 2 that overlap by half at most.
+      first_batch: start of the stream, counted in batches from its beginning.
+
+    Returns:
+      A dataset of (float32 [pairs, 2, per_track, frames, mels], {"labels": bool [pairs, 2, tags],
+      "tag": int64 [pairs], "track": int64 [pairs, 2], "apart": bool [pairs, 2]}).
+    """
+    num_tags = len(vocabulary.tags)
+    stream = random_excerpts(paths, 0, num_tags=num_tags, params=params, features=features, seed=seed, group=per_track)
+    rates = notion_rates(notion_counts, params.notion_sampling)
+    drawn = _with_tags(stream, tf.constant([seed, 2], tf.int64), vocabulary=vocabulary, rates=rates)
+    pairs = join(drawn).batch(params.batch_size // (2 * per_track), drop_remainder=True)
+    batches = pairs.enumerate().skip(first_batch)
+
+    def finish(index: tf.Tensor, batch: Element) -> tuple[tf.Tensor, Element]:
+        log_mel, targets = _decoded_pairs(batch, features)
+        flat = tf.reshape(log_mel, [-1, features.excerpt_frames, features.num_mels])
+        return tf.reshape(augmented(flat, params, seed, index), tf.shape(log_mel)), targets
+
+    return batches.map(finish, **PARALLEL).prefetch(tf.data.AUTOTUNE).with_options(options())
+
+
+def fixed_pairs(
+    paths: Sequence[str],
+    *,
+    vocabulary: Vocabulary,
+    notion_counts: Sequence[int],
+    params: PipelineParams,
+    features: FeatureParams,
+    seed: int,
+    per_track: int = 1,
+) -> tf.data.Dataset:
+    """The validation pairs: all consecutive excerpts once, each with a tag and a partner drawn from the seed.
+
+    The same batches at every iteration; of each tag, an excerpt that is left over has no pair and is left out.
+    Arguments and elements as of `training_pairs`, but the last batch may be smaller; where `per_track` is 2, the
+    second excerpt is the next one of its track.
+    """
+    key = tf.constant([seed, 3], tf.int64)
+    rates = notion_rates(notion_counts, params.notion_sampling)
+    excerpts = consecutive_excerpts(paths, num_tags=len(vocabulary.tags), features=features, group=per_track)
+    rows = shuffled(excerpts, params.shuffle_buffer, key)
+    drawn = _with_tags(rows, key, vocabulary=vocabulary, rates=rates)
+    batches = join(drawn).batch(params.batch_size // (2 * per_track))
+    decoded = batches.map(lambda batch: _decoded_pairs(batch, features), **PARALLEL)
+    return decoded.prefetch(tf.data.AUTOTUNE).with_options(options())
+
+
+def notion_rates(notion_counts: Sequence[int], sampling: str) -> np.ndarray | None:
+    """How often each notion is offered to an excerpt, which takes the offer if it has a tag of that notion.
+
+    Offering a notion in inverse proportion to the number of tracks that have it makes all notions equally frequent
+    among the accepted offers, whichever notions occur together. Without that, genre, which nearly every track has,
+    would be all that is learnt.
+
+    Args:
+      notion_counts: [notions], tracks with a tag of each notion.
+      sampling: "balanced", or "natural" for no offers: an excerpt draws among its own notions.
+
+    Returns:
+      float32 [notions] that sum to 1, or None for "natural".
+    """
+    if sampling == "natural":
+        return None
+    counts = np.asarray(notion_counts, np.float64)
+    rates = np.divide(1.0, counts, out=np.zeros_like(counts), where=counts > 0)
+    return (rates / rates.sum()).astype(np.float32)
+
+
+def draw_tags(labels: tf.Tensor, key: tf.Tensor, *, vocabulary: Vocabulary, rates: np.ndarray | None) -> tf.Tensor:
+    """One tag for every excerpt: first a notion, then one of the excerpt's tags in that notion.
+
+    Args:
+      labels: bool [batch, tags].
+      key: int64 [2], seed of the draws.
+      vocabulary: tags and notions.
+      rates: see `notion_rates`.
+
+    Returns:
+      int64 [batch]: the tag, or -1 where the excerpt has none of the notion that was offered to it.
+    """
+    of_notion = tf.one_hot(vocabulary.notion_of_tag, len(vocabulary.notions), on_value=True, off_value=False)
+    carried = tf.reduce_any(labels[:, :, tf.newaxis] & of_notion, axis=1)  # [batch, notions]
+    batch = tf.shape(labels)[0]
+    if rates is None:
+        notion = _choose(carried, fold_in(key, 0))
+    else:
+        logits = tf.math.log(tf.constant(rates)[tf.newaxis])
+        notion = tf.random.stateless_categorical(logits, batch, fold_in(key, 0))[0]
+    candidates = labels & (tf.constant(vocabulary.notion_of_tag, tf.int64) == notion[:, tf.newaxis])
+    return tf.where(tf.reduce_any(candidates, axis=1), _choose(candidates, fold_in(key, 1)), -1)
+
+
+def join(excerpts: tf.data.Dataset) -> tf.data.Dataset:
+    """Joins every two elements whose tag is the same; an excerpt left over at the end of a stream is lost.
+
+    Args:
+      excerpts: of dicts with `tag`, int64 scalar; elements of tag -1 are passed over.
+
+    Returns:
+      A dataset of the same dicts, every tensor with a new first axis of size 2; `tag` stays a scalar.
+    """
+    drawn = excerpts.filter(lambda element: element["tag"] >= 0)
+    pairs = drawn.group_by_window(
+        key_func=lambda element: element["tag"],
+        reduce_func=lambda tag, window: window.batch(2, drop_remainder=True),
+        window_size=2,
+    )
+    return pairs.map(lambda pair: pair | {"tag": pair["tag"][0]})
+
+
+def _with_tags(
+    excerpts: tf.data.Dataset, key: tf.Tensor, *, vocabulary: Vocabulary, rates: np.ndarray | None
+) -> tf.data.Dataset:
+    """Every excerpt with the `tag` it draws, or -1."""
+
+    def draw(index: tf.Tensor, block: Element) -> Element:
+        return block | {"tag": draw_tags(block["labels"], fold_in(key, index), vocabulary=vocabulary, rates=rates)}
+
+    return excerpts.batch(_DRAW_BATCH).enumerate().map(draw, **PARALLEL).unbatch()
+
+
+def _choose(allowed: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+    """int64 [batch]: a column drawn evenly among the True ones of each row; 0 where there is none."""
+    draws = tf.random.stateless_uniform(tf.shape(allowed), key)
+    return tf.argmax(tf.where(allowed, draws, -1.0), axis=1)
+
+
+def _decoded_pairs(batch: Element, features: FeatureParams) -> tuple[tf.Tensor, Element]:
+    data = batch["data"]  # [pairs, 2, per_track]
+    log_mel = decode(tf.reshape(data, [-1]), features)
+    shape = [-1, 2, data.shape[2], features.excerpt_frames, features.num_mels]
+    return tf.reshape(log_mel, shape), {name: batch[name] for name in ("labels", "tag", "track", "apart")}

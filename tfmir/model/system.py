@@ -1,0 +1,123 @@
+"""What all systems share: an encoder, an embedding, the training step. What is learnt on top is a subclass's.
+
+    log-mel excerpt [batch, 129, 128] -> encoder -> dense, ReLU -> f [batch, dim] -> loss, tag scores
+
+A track is the mean of its excerpts' embeddings; everything that evaluation, search and serving know of a track
+(sub-spaces, tag scores) is computed from that one vector.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfmir.model.encoder import build_encoder
+from tfmir.model.layers import subspace_norms, subspace_unit, unit
+from tfmir.params import RunParams
+from tfmir.vocabulary import Vocabulary
+
+
+class System(keras.Model):
+    """The embedding, the training step and its metrics.
+
+    A subclass gives `batch_loss`, `scores` and `call`. To do without this class, call `build_encoder` and the
+    functions of `layers.py`, `losses.py` and `mining.py` in a loop of your own; nothing else is hidden here.
+
+    Args:
+      params: sizes and switches of the run.
+      vocabulary: tags and notions.
+    """
+
+    def __init__(self, params: RunParams, vocabulary: Vocabulary):
+        super().__init__(name=params.system.system)
+        self.params = params
+        self.vocabulary = vocabulary
+        self.notions = len(vocabulary.notions) if params.system.disentangled else 1
+        if params.system.disentangled:
+            vocabulary.subspace_dim(params.encoder.embedding_dim)  # refuses a size that does not divide
+        self.encoder = build_encoder(params.encoder, params.features)
+        self.embedding_layer = self._make_embedding_layer()
+        self.loss_mean = keras.metrics.Mean("loss")
+        self.dead_mean = keras.metrics.Mean("dead_share")
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """Loss, and the share of sub-spaces that are all zero."""
+        return [self.loss_mean, self.dead_mean]
+
+    @property
+    def notion_of_tag(self) -> np.ndarray:
+        """int32 [tags]: the sub-space of each tag; all 0 for a system with one space."""
+        return self.vocabulary.notion_of_tag if self.params.system.disentangled else 0 * self.vocabulary.notion_of_tag
+
+    def features(self, log_mel: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """The embedding layer's output f, not normalised: float32 [batch, frames, mels] -> [batch, dim], >= 0."""
+        return tf.cast(self.embedding_layer(self.encoder(log_mel, training=training)), tf.float32)
+
+    def normalise(self, f: tf.Tensor) -> tf.Tensor:
+        """The whole-space embedding of one excerpt or of a mean over excerpts: unit norm, or zero if dead.
+
+        A system that is not normalised keeps f as it is.
+        """
+        return unit(f) if self.params.system.normalized else f
+
+    def subspaces(self, embedding: tf.Tensor) -> tf.Tensor:
+        """Every notion's part divided by its own norm, side by side: [batch, dim] -> [batch, dim]."""
+        return subspace_unit(embedding, self.notions) if self.params.system.normalized else embedding
+
+    def track_embedding(self, excerpts: tf.Tensor) -> tf.Tensor:
+        """float32 [batch, k, frames, mels] -> [batch, dim]: the mean over the excerpts, normalised."""
+        batch, k = tf.shape(excerpts)[0], tf.shape(excerpts)[1]
+        flat = tf.reshape(excerpts, [batch * k, *excerpts.shape[2:]])
+        embeddings = self.normalise(self.features(flat))  # [batch * k, dim]
+        return self.normalise(tf.reduce_mean(tf.reshape(embeddings, [batch, k, embeddings.shape[-1]]), axis=1))
+
+    def batch_loss(self, f: tf.Tensor, targets: Any, *, training: bool) -> tf.Tensor:
+        """float32 scalar, the batch's mean loss; updates the metrics of it.
+
+        Args:
+          f: float32 [n, dim], all excerpts of the batch.
+          targets: what the pipeline gives beside the excerpts.
+          training: whether it is a training batch.
+        """
+        raise NotImplementedError
+
+    def scores(self, embedding: tf.Tensor) -> tf.Tensor:
+        """How well every tag fits, in [0, 1]: [batch, dim] -> float32 [batch, tags]."""
+        raise NotImplementedError
+
+    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
+        """One optimiser step; the gradient is that of the mean over the global batch."""
+        log_mel, targets, _ = keras.utils.unpack_x_y_sample_weight(data)
+        with tf.GradientTape() as tape:
+            f = self.features(_flat(log_mel), training=True)
+            # Gradients are summed over the replicas, each of which holds an equal share of the batch.
+            loss = self.batch_loss(f, targets, training=True) / tf.distribute.get_strategy().num_replicas_in_sync
+            scaled = self.optimizer.scale_loss(loss)
+        gradients = tape.gradient(scaled, self.trainable_variables)
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+        return self._results(f)
+
+    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
+        """Metrics of one batch without learning."""
+        log_mel, targets, _ = keras.utils.unpack_x_y_sample_weight(data)
+        f = self.features(_flat(log_mel))
+        self.batch_loss(f, targets, training=False)
+        return self._results(f)
+
+    def _make_embedding_layer(self) -> keras.layers.Layer:
+        return keras.layers.Dense(
+            self.params.encoder.embedding_dim, activation="relu", kernel_initializer="he_uniform", name="embedding"
+        )
+
+    def _results(self, f: tf.Tensor) -> dict[str, tf.Tensor]:
+        self.dead_mean.update_state(tf.cast(subspace_norms(f, self.notions) == 0.0, tf.float32))
+        return {metric.name: metric.result() for metric in self.metrics}
+
+
+def _flat(log_mel: tf.Tensor) -> tf.Tensor:
+    """All excerpts of a batch, whichever way they are grouped: [..., frames, mels] -> [n, frames, mels]."""
+    return tf.reshape(log_mel, [-1, *log_mel.shape[-2:]])

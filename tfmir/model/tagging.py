@@ -1,0 +1,150 @@
+"""Systems that learn to predict the tags: proxies and classification (paper, sections 3.2 and 3.3).
+
+With sub-spaces the two are the same function (paper, eqs. 10 and 11); what differs is where it is cut: a proxy system
+masks one embedding, a classification system has a sub-dense layer per notion.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfmir.model.layers import TagVectors
+from tfmir.model.losses import entropy_floor, multi_label_cross_entropy
+from tfmir.model.system import System
+from tfmir.params import RunParams
+from tfmir.vocabulary import Vocabulary
+
+
+class TaggingSystem(System):
+    """Cross-entropy summed over the tags; a subclass gives `logits`.
+
+    Args:
+      params: of the run.
+      vocabulary: tags and notions.
+      prevalence: float [tags], share of the training tracks with each tag; None where weights are loaded next.
+      validation_prevalence: the same for the validation tracks; only reported figures depend on it.
+    """
+
+    def __init__(
+        self,
+        params: RunParams,
+        vocabulary: Vocabulary,
+        *,
+        prevalence: Any = None,
+        validation_prevalence: Any = None,
+    ):
+        super().__init__(params, vocabulary)
+        self.floors = tuple(0.0 if p is None else entropy_floor(p) for p in (prevalence, validation_prevalence))
+        self.above_floor_mean = keras.metrics.Mean("above_floor")
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """Those of every system, and the loss above the tag-frequency floor."""
+        return [*super().metrics, self.above_floor_mean]
+
+    def call(self, log_mel: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Logits float32 [batch, tags] of excerpts float32 [batch, frames, mels]."""
+        return self.logits(self.features(log_mel, training=training))
+
+    def logits(self, f: tf.Tensor) -> tf.Tensor:
+        """Similarity to every tag's vector: [batch, dim] -> float32 [batch, tags]."""
+        raise NotImplementedError
+
+    def scores(self, embedding: tf.Tensor) -> tf.Tensor:
+        """Probability of every tag: [batch, dim] -> float32 [batch, tags]."""
+        return tf.sigmoid(self.logits(embedding))
+
+    def batch_loss(self, f: tf.Tensor, targets: tf.Tensor, *, training: bool) -> tf.Tensor:
+        """The mean cross-entropy; `targets` are 0/1 [n, tags]."""
+        return self._cross_entropy(f, targets, training=training)
+
+    def _cross_entropy(self, f: tf.Tensor, labels: tf.Tensor, *, training: bool, added: Any = 0.0) -> tf.Tensor:
+        """Mean cross-entropy plus a scalar that is `added` to it, and their metrics."""
+        losses = multi_label_cross_entropy(labels, self.logits(f))
+        # Means over examples, not over batches: replicas and last batches may differ in size.
+        self.loss_mean.update_state(losses + added)
+        self.above_floor_mean.update_state(losses - self.floors[0 if training else 1])
+        return tf.reduce_mean(losses) + added
+
+
+class ProxySystem(TaggingSystem):
+    """Proxy-based metric learning: sigmoid of the similarity to a learnt vector per tag (paper, eqs. 7 and 9)."""
+
+    def __init__(self, params: RunParams, vocabulary: Vocabulary, *, prevalence: Any = None, **kwargs: Any):
+        super().__init__(params, vocabulary, prevalence=prevalence, **kwargs)
+        masks = vocabulary.masks(params.encoder.embedding_dim) if params.system.disentangled else None
+        self.proxies = TagVectors(
+            tags=len(vocabulary.tags),
+            mask=None if masks is None else masks[vocabulary.notion_of_tag].T,  # [dim, tags]
+            prevalence=prevalence,
+            name="proxies",
+        )
+
+    def logits(self, f: tf.Tensor) -> tf.Tensor:
+        """Similarity to every proxy from an embedding of any norm: [batch, dim] -> float32 [batch, tags]."""
+        return self.proxies(self.subspaces(f))
+
+
+class ClassificationSystem(TaggingSystem):
+    """Classification: sigmoid(f · c_z), sigmoid(f/‖f‖ · c_z), or sigmoid(h_s/‖h_s‖ · c_z) (paper, eqs. 5, 6, 11)."""
+
+    def __init__(self, params: RunParams, vocabulary: Vocabulary, *, prevalence: Any = None, **kwargs: Any):
+        super().__init__(params, vocabulary, prevalence=prevalence, **kwargs)
+        groups = [vocabulary.tags_of(notion) for notion in vocabulary.notions]
+        if not params.system.disentangled:
+            groups = [np.arange(len(vocabulary.tags))]
+        self.classifiers = [
+            TagVectors(
+                tags=len(tags),
+                unit_inputs=params.system.normalized,
+                prevalence=None if prevalence is None else prevalence[tags],
+                name=f"classes_{index}",
+            )
+            for index, tags in enumerate(groups)
+        ]
+
+    def logits(self, f: tf.Tensor) -> tf.Tensor:
+        """Similarity to every tag's vector; the tags are numbered notion by notion: [batch, dim] -> [batch, tags]."""
+        parts = tf.split(self.subspaces(f), self.notions, axis=-1)  # each [batch, dim / notions]
+        return tf.concat([c(part) for c, part in zip(self.classifiers, parts, strict=True)], axis=-1)
+
+    def _make_embedding_layer(self) -> keras.layers.Layer:
+        if not self.params.system.disentangled:
+            return super()._make_embedding_layer()
+        return SubDense(self.params.encoder.embedding_dim // self.notions, self.notions, name="embedding")
+
+
+@keras.saving.register_keras_serializable("tfmir")
+class SubDense(keras.layers.Layer):
+    """A dense layer with ReLU for each notion, side by side: [batch, channels] -> [batch, notions * units].
+
+    Args:
+      units: of each.
+      notions: how many.
+    """
+
+    def __init__(self, units: int, notions: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.units, self.notions = units, notions
+        self.parts = [
+            keras.layers.Dense(units, activation="relu", kernel_initializer="he_uniform", name=f"part_{index}")
+            for index in range(notions)
+        ]
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Builds every part."""
+        for part in self.parts:
+            part.build(input_shape)
+        super().build(input_shape)
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        """Concatenates the parts."""
+        return tf.concat([part(x) for part in self.parts], axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Constructor arguments."""
+        return {**super().get_config(), "units": self.units, "notions": self.notions}

@@ -1,0 +1,148 @@
+"""Systems that learn from triplets: the paper's (section 3.1), and the joint one that also learns from proxies.
+
+A batch is made of pairs of excerpts that share a tag (`tfmir/data/pairs.py`). All excerpts are encoded once, the
+miner finds the negatives among them, and the hinge is taken inside the sub-space of the tag's notion.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfmir.model.layers import Prototypes, notion_similarity, unit
+from tfmir.model.losses import mean_of_valid, triplet_hinge
+from tfmir.model.mining import Triplets, lacks_tag, mine
+from tfmir.model.system import System
+from tfmir.model.tagging import ProxySystem
+from tfmir.params import RunParams, SystemParams
+from tfmir.vocabulary import Vocabulary
+
+Targets = dict[str, tf.Tensor]
+
+
+class TripletTerm:
+    """The hinge on a batch of pairs, with its counts.
+
+    Args:
+      params: margin, negatives, weight of the track triplets.
+      notion_of_tag: int [tags], the sub-space of each tag.
+      notions: how many equal parts the embedding has.
+      seed: of random negatives.
+    """
+
+    def __init__(self, params: SystemParams, *, notion_of_tag: Any, notions: int, seed: int):
+        self.params, self.notions, self.seed = params, notions, seed
+        self.notion_of_tag = tf.constant(notion_of_tag, tf.int32)
+        self.valid = keras.metrics.Sum("valid_triplets")
+        self.active = keras.metrics.Sum("active_triplets")
+
+    def __call__(self, f: tf.Tensor, parts: tf.Tensor, targets: Targets, *, step: tf.Tensor) -> tf.Tensor:
+        """float32 scalar: mean hinge over the valid tag triplets, plus `track_weight` times that of track triplets.
+
+        Args:
+          f: float32 [n, dim]; n runs over pairs, then the two tracks of a pair, then the excerpts of a track.
+          parts: float32 [n, dim], every sub-space of f normalised.
+          targets: `labels` bool [pairs, 2, tags], `tag` int64 [pairs], `track` int64 [pairs, 2] and `apart` bool
+            [pairs, 2], whether the track's excerpts overlap by half at most.
+          step: int64 scalar, varies the random negatives.
+        """
+        seed = tf.stack([tf.constant(self.seed, tf.int64), step])
+        per_track = self.params.excerpts_of_track
+        rows = tf.reshape(tf.range(tf.shape(f)[0]), [-1, 2, per_track])  # [pairs, 2, per_track]
+        tag = tf.repeat(targets["tag"], 2 * per_track)
+        track = of_excerpts(targets["track"], per_track)
+        labels = of_excerpts(targets["labels"], per_track)
+        partner = tf.reshape(rows[:, ::-1], [-1])
+        similarity = notion_similarity(parts, tf.gather(self.notion_of_tag, tag), self.notions)
+        # A track says nothing about a tag when it is compared with itself.
+        allowed = lacks_tag(labels, tag) & (track != tf.gather(track, partner))[:, tf.newaxis]
+        loss = self._hinge(similarity, partner, allowed, seed)
+        if self.params.track_weight:
+            whole = unit(f)
+            sibling = tf.reshape(rows[:, :, ::-1], [-1])
+            others = track[:, tf.newaxis] != track[tf.newaxis]
+            others &= of_excerpts(targets["apart"], per_track)[:, tf.newaxis]
+            cosines = tf.matmul(whole, whole, transpose_b=True)
+            loss += self.params.track_weight * self._hinge(cosines, sibling, others, seed + 1)
+        return loss
+
+    def _hinge(self, similarity: tf.Tensor, positive: tf.Tensor, allowed: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        triplets: Triplets = mine(similarity, positive, allowed, negatives=self.params.negatives, seed=seed)
+        losses = triplet_hinge(similarity, triplets, margin=self.params.margin)
+        self.valid.update_state(tf.cast(triplets.valid, tf.float32))
+        self.active.update_state(tf.cast(losses > 0, tf.float32))
+        return mean_of_valid(losses, triplets.valid)
+
+
+def of_excerpts(values: tf.Tensor, per_track: int) -> tf.Tensor:
+    """What is said of tracks, said of each of their excerpts: [pairs, 2, ...] -> [pairs * 2 * per_track, ...]."""
+    return tf.repeat(tf.reshape(values, [-1, *values.shape[2:]]), per_track, axis=0)
+
+
+class TripletSystem(System):
+    """Triplet-based metric learning; tags are scored by prototypes, which are set after training."""
+
+    def __init__(self, params: RunParams, vocabulary: Vocabulary, **prevalences: Any):
+        super().__init__(params, vocabulary)
+        self.term = _term(self)
+        self.prototypes = Prototypes(notion_of_tag=self.notion_of_tag, notions=self.notions, name="prototypes")
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """Those of every system, and how many triplets were valid and had a loss."""
+        return [*super().metrics, self.term.valid, self.term.active]
+
+    def call(self, log_mel: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Scores float32 [batch, tags] of excerpts float32 [batch, frames, mels]."""
+        return self.scores(self.features(log_mel, training=training))
+
+    def scores(self, embedding: tf.Tensor) -> tf.Tensor:
+        """Cosine to every tag's prototype: [batch, dim] -> float32 [batch, tags], in [0, 1]."""
+        return self.prototypes(embedding)
+
+    def batch_loss(self, f: tf.Tensor, targets: Targets, *, training: bool) -> tf.Tensor:
+        """The mean hinge over the valid triplets."""
+        value = self.term(f, self.subspaces(f), targets, step=_step(self, targets, training=training))
+        self.loss_mean.update_state(value, sample_weight=tf.shape(f)[0])
+        return value
+
+
+class JointSystem(ProxySystem):
+    """The disentangled proxy loss plus the triplet hinge on the same embeddings (not in the paper)."""
+
+    def __init__(self, params: RunParams, vocabulary: Vocabulary, **prevalences: Any):
+        super().__init__(params, vocabulary, **prevalences)
+        self.term = _term(self)
+        self.hinge_mean = keras.metrics.Mean("hinge")
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """Those of the proxy system, the hinge, and how many triplets were valid and had a loss."""
+        return [*super().metrics, self.hinge_mean, self.term.valid, self.term.active]
+
+    def batch_loss(self, f: tf.Tensor, targets: Targets, *, training: bool) -> tf.Tensor:
+        """Proxy loss plus `triplet_weight` times the hinge; the metric `loss` is their sum."""
+        hinge = self.term(f, self.subspaces(f), targets, step=_step(self, targets, training=training))
+        self.hinge_mean.update_state(hinge, sample_weight=tf.shape(f)[0])
+        labels = of_excerpts(targets["labels"], self.params.system.excerpts_of_track)
+        added = self.params.system.triplet_weight * hinge
+        return self._cross_entropy(f, labels, training=training, added=added)
+
+
+def _term(system: System) -> TripletTerm:
+    return TripletTerm(
+        system.params.system,
+        notion_of_tag=system.notion_of_tag,
+        notions=system.notions,
+        seed=system.params.training.seed,
+    )
+
+
+def _step(system: System, targets: Targets, *, training: bool) -> tf.Tensor:
+    """int64 scalar that varies the random negatives: in training with the step, in validation with the batch alone,
+    so that the same batch has the same triplets in every epoch."""
+    if training:
+        return tf.cast(system.optimizer.iterations, tf.int64)
+    return tf.reduce_sum(targets["track"])
