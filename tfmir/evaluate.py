@@ -7,9 +7,7 @@ Writes report.json, report.md and figures/ into the run directory.
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import pathlib
 from typing import TYPE_CHECKING, Any
 
 from tfmir import flags
@@ -33,21 +31,26 @@ def main(params: EvaluateParams) -> dict[str, Any]:
     from tfmir import files
     from tfmir.data.records import check_features, load_manifest
     from tfmir.evaluation.embed import embed_split
-    from tfmir.evaluation.report import Contender, evaluate
+    from tfmir.evaluation.questions import stored_questions
+    from tfmir.evaluation.report import Contender, evaluate, training_time
     from tfmir.evaluation.tables import markdown, summary
     from tfmir.training.loop import trained_system
-    from tfmir.training.run_directory import trained_run
+    from tfmir.training.run_directory import load_history, trained_run
 
     run = trained_run(params.run)
     manifest = load_manifest(run.records)
     check_features(manifest, run.params.features, source=run.records)
     test = embed_split(trained_system(run), run.records, manifest, "test")
-    contenders = {run.path.name: Contender(test.embeddings, test.scores, run.params.system.disentangled)}
-    contenders |= _baselines(run, manifest, test)
-    report = evaluate(run.vocabulary, test.labels, contenders)
+    questions = stored_questions(run.records, manifest, "test", test.labels, test.excerpt_tracks)
+    switches = run.params.system
+    ours = Contender(test.embeddings, test.scores, switches.disentangled, switches.normalized, test.excerpts)
+    contenders = {run.path.name: ours, **_baselines(run, manifest, test)}
+    history = load_history(run)
+    report = evaluate(run.vocabulary, test.labels, contenders, questions=questions)
+    report["training"] = training_time(history)
     files.write_json(run.path / "report.json", report)
     files.write_text(run.path / "report.md", f"# {run.path.name} on {run.corpus}\n\n{markdown(report)}")
-    _figures(run, test, report)
+    _figures(run, test, report, history)
     print(f"\n{summary(report)}\nreport: {run.path / 'report.md'}, figures: {run.path / 'figures'}")
     return report
 
@@ -79,12 +82,14 @@ def _baselines(run: Run, manifest: Manifest, test: EmbeddedSplit) -> dict[str, C
         STATISTICS: Contender(
             unit(standardize(train.statistics, test.statistics)[1]), probe(train.statistics, test.statistics)
         ),
-        "untrained": Contender(raw.embeddings, probe(train.embeddings, raw.embeddings)),
+        "untrained": Contender(
+            unit(raw.embeddings), probe(train.embeddings, raw.embeddings), excerpts=unit(raw.excerpts)
+        ),
         "random": Contender(noise["test"], probe(noise["train"], noise["test"])),
     }
 
 
-def _figures(run: Run, test: EmbeddedSplit, report: dict[str, Any]) -> None:
+def _figures(run: Run, test: EmbeddedSplit, report: dict[str, Any], history: list[dict[str, float]]) -> None:
     import numpy as np
 
     from tfmir.evaluation import plots
@@ -97,16 +102,8 @@ def _figures(run: Run, test: EmbeddedSplit, report: dict[str, Any]) -> None:
     system = next(iter(report["contenders"].values()))
     if system["leakage"]:
         plots.leakage(np.array(system["leakage"]), run.vocabulary.notions, folder / "leakage.png")
-    history = _history(run.path / "history.csv")
     if history:
         plots.training_curves(history, folder / "training.png")
-
-
-def _history(path: pathlib.Path) -> list[dict[str, float]]:
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
 
 
 if __name__ == "__main__":

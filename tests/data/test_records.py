@@ -87,7 +87,9 @@ def test_a_shard_names_what_it_rejects_and_keeps_the_rest(tmp_path, audio_folder
     (tmp_path / "bad.mp3").write_text("no music")
     good = Track("z", str(audio_folder / "00.flac"), "train", (0,))
     bad = Track("a", str(tmp_path / "bad.mp3"), "train", (1,))
-    result = write_shard([good, bad], str(tmp_path / "shard"), vocabulary=Vocabulary.from_dict({"genre": ["p", "q"]}), features=FEATURES)
+    result = write_shard(
+        [good, bad], str(tmp_path / "shard"), vocabulary=Vocabulary.from_dict({"genre": ["p", "q"]}), features=FEATURES
+    )
     assert (result.tracks, result.tag_counts, result.notion_counts) == (1, (1, 0), (1,))
     assert [(row[0], "not audio" in row[2]) for row in result.rejected] == [("a", True)]
 
@@ -104,7 +106,10 @@ def test_an_interrupted_shard_leaves_nothing(tmp_path, audio_folder, monkeypatch
     monkeypatch.setattr("tfmir.data.writer.serialize", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_shard(
-            [Track("a", str(audio_folder / "00.flac"), "train", ())], str(tmp_path / "s"), vocabulary=Vocabulary.from_dict({"genre": ["p"]}), features=FEATURES
+            [Track("a", str(audio_folder / "00.flac"), "train", ())],
+            str(tmp_path / "s"),
+            vocabulary=Vocabulary.from_dict({"genre": ["p"]}),
+            features=FEATURES,
         )
     assert not list(tmp_path.iterdir())
 

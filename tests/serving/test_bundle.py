@@ -116,7 +116,7 @@ def test_an_operation_from_outside_tensorflow_is_found(tmp_path):
     model.meta_graphs.add().graph_def.node.add(name="x", op="IO>AudioResample")
     (tmp_path / "saved_model.pb").write_bytes(model.SerializeToString())
     (tmp_path / "assets").mkdir()
-    (tmp_path / "assets/tfmir.json").write_text('{"notions": {}}')
+    (tmp_path / "assets/tfmir.json").write_text('{"notions": {}, "system": {"normalized": true}}')
     result = subprocess.run(
         [sys.executable, bundle_module._CHECK_SCRIPT, tmp_path, "none"], capture_output=True, text=True
     )

@@ -1,12 +1,15 @@
 """The numbers of a run beside its baselines: the structure of `report.json`.
 
-    {"notions": {notion: [tag, …]}, "tracks": int, "contenders": {name: contender}, "ratios": {...}}
+    {"notions": {notion: [tag, …]}, "tracks": int, "contenders": {name: contender}, "ratios": {...},
+     "training": {"epochs": int, "seconds_per_epoch": number, "seconds": number} or null}
 
     contender   recall          {k: interval}, whole space, all tags
                 recall_notion   {notion: {k: interval}}, own sub-space if disentangled, that notion's tags
                 roc_auc         interval, macro;  pr_auc  number, macro
                 roc_auc_tag, pr_auc_tag           {tag: number or null};  roc_auc_notion  {notion: number or null}
                 triplets        {notion: interval}, whole space;  triplets_subspace  the same in the sub-space
+                triplets_track  interval, whole space, excerpts of one track against another's
+                cosine          {"recall", "triplets"} as above by cosine, where the embedding is not of unit norm
                 leakage         [[number]], row: sub-space, column: notion of the triplets;  leakage_gap  number
     ratios      {"recall_1_over_statistics": interval}, paired bootstrap over queries
     interval    {"mean": number, "low": number, "high": number}, 95 %
@@ -18,16 +21,17 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tfmir.evaluation.bootstrap import interval, ratio_interval
+from tfmir.evaluation.questions import Questions, draw_questions
 from tfmir.evaluation.retrieval import KS, recall_at_k
-from tfmir.evaluation.subspaces import subspace_embeddings
+from tfmir.evaluation.subspaces import subspace_embeddings, unit
 from tfmir.evaluation.tagging import macro_roc_auc_interval, pr_auc, roc_auc
-from tfmir.evaluation.triplets import correct, draw_triplets, leakage_gap, leakage_matrix
+from tfmir.evaluation.triplets import correct, leakage_gap, leakage_matrix
 from tfmir.vocabulary import Vocabulary
 
 STATISTICS = "statistics"
@@ -58,15 +62,30 @@ class EmbeddedSplit:
 
 @dataclasses.dataclass(frozen=True)
 class Contender:
-    """Something that embeds the test tracks and perhaps scores their tags."""
+    """Something that embeds the test tracks and perhaps scores their tags.
+
+    Attributes:
+      embeddings: float32 [tracks, dim].
+      scores: float32 [tracks, tags].
+      disentangled: whether it has a sub-space for each notion.
+      normalized: whether its embeddings have unit norm, so that inner product and cosine are one.
+      excerpts: float32 [excerpts, dim].
+    """
 
     embeddings: np.ndarray
     scores: np.ndarray | None
     disentangled: bool = False
+    normalized: bool = True
+    excerpts: np.ndarray | None = None
 
 
 def evaluate(
-    vocabulary: Vocabulary, labels: np.ndarray, contenders: Mapping[str, Contender], *, seed: int = 0
+    vocabulary: Vocabulary,
+    labels: np.ndarray,
+    contenders: Mapping[str, Contender],
+    *,
+    questions: Questions | None = None,
+    seed: int = 0,
 ) -> dict[str, Any]:
     """All figures of all contenders on the same tracks, triplets and resamples.
 
@@ -74,13 +93,14 @@ def evaluate(
       vocabulary: tags and notions.
       labels: bool [tracks, tags] of the test split.
       contenders: name -> Contender; the first is the system, one may be called "statistics".
+      questions: the triplets to predict; None draws some, without those of tracks.
       seed: of triplets and bootstrap.
 
     Returns:
       The structure of this module's docstring; JSON types only.
     """
-    triplets = {n: draw_triplets(labels, vocabulary.tags_of(n), seed=seed) for n in vocabulary.notions}
-    results = {name: _figures(vocabulary, labels, c, triplets, seed) for name, c in contenders.items()}
+    questions = questions or draw_questions(vocabulary, labels, np.arange(len(labels)), seed=seed)
+    results = {name: _figures(vocabulary, labels, c, questions, seed) for name, c in contenders.items()}
     ratios = {}
     first = next(iter(contenders))
     if STATISTICS in contenders and first != STATISTICS:
@@ -91,12 +111,26 @@ def evaluate(
         "tracks": len(labels),
         "contenders": results,
         "ratios": ratios,
+        "training": None,
     }
 
 
+def training_time(history: Sequence[Mapping[str, float]]) -> dict[str, float] | None:
+    """Epochs, median seconds of one, and their product: a pause or a busy hour does not count (paper, Table 1).
+
+    Args:
+      history: one row an epoch with `seconds`.
+    """
+    if not history:
+        return None
+    seconds = float(np.median([row["seconds"] for row in history]))
+    return {"epochs": len(history), "seconds_per_epoch": seconds, "seconds": seconds * len(history)}
+
+
 def _figures(
-    vocabulary: Vocabulary, labels: np.ndarray, contender: Contender, triplets: dict[str, np.ndarray], seed: int
+    vocabulary: Vocabulary, labels: np.ndarray, contender: Contender, questions: Questions, seed: int
 ) -> dict[str, Any]:
+    triplets = questions.notions
     whole = contender.embeddings
     parts = subspace_embeddings(whole, vocabulary) if contender.disentangled else None
     matrix = leakage_matrix(parts, triplets) if parts else None
@@ -108,13 +142,27 @@ def _figures(
         "recall": _recall(whole, labels, seed),
         "recall_notion": recall_notion,
         **_tagging(vocabulary, labels, contender.scores, seed),
-        "triplets": {n: _json(interval(correct(whole, t), seed=seed)) for n, t in triplets.items()},
-        "triplets_subspace": None
-        if parts is None
-        else {n: _json(interval(correct(parts[n], t), seed=seed)) for n, t in triplets.items()},
+        "triplets": {n: _accuracy(whole, t, seed) for n, t in triplets.items()},
+        "triplets_subspace": {n: _accuracy(parts[n], t, seed) for n, t in triplets.items()} if parts else None,
+        "triplets_track": _accuracy(contender.excerpts, questions.track, seed),
+        "cosine": None if contender.normalized else _by_cosine(whole, labels, triplets, seed),
         "leakage": None if matrix is None else matrix.tolist(),
         "leakage_gap": None if matrix is None else _number(leakage_gap(matrix)),
     }
+
+
+def _accuracy(embeddings: np.ndarray | None, triplets: np.ndarray | None, seed: int) -> Any:
+    if embeddings is None or triplets is None:
+        return None
+    return _json(interval(correct(embeddings, triplets), seed=seed))
+
+
+def _by_cosine(
+    embeddings: np.ndarray, labels: np.ndarray, triplets: Mapping[str, np.ndarray], seed: int
+) -> dict[str, Any]:
+    cosine = unit(embeddings)
+    accuracies = {notion: _accuracy(cosine, t, seed) for notion, t in triplets.items()}
+    return {"recall": _recall(cosine, labels, seed), "triplets": accuracies}
 
 
 def _recall(embeddings: np.ndarray, labels: np.ndarray, seed: int) -> dict[str, Any]:

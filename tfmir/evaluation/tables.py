@@ -32,10 +32,11 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 def _contenders(report: dict[str, Any]) -> str:
     ks = list(next(iter(report["contenders"].values()))["recall"])
-    rows = [
-        [name, *(_interval(c["recall"][k]) for k in ks), _interval(c["roc_auc"]), _figure(c["pr_auc"])]
-        for name, c in report["contenders"].items()
-    ]
+    rows = []
+    for name, c in report["contenders"].items():
+        rows.append([name, *(_interval(c["recall"][k]) for k in ks), _interval(c["roc_auc"]), _figure(c["pr_auc"])])
+        if c["cosine"]:
+            rows.append([f"{name}, by cosine", *(_interval(c["cosine"]["recall"][k]) for k in ks), "–", "–"])
     return table([f"{report['tracks']} test tracks", *(f"R@{k}" for k in ks), "ROC-AUC", "PR-AUC"], rows)
 
 
@@ -46,6 +47,8 @@ def _notions(report: dict[str, Any]) -> str:
             own = _interval((c["triplets_subspace"] or {}).get(notion))
             recall, auc = _interval(c["recall_notion"][notion]["1"]), _figure((c["roc_auc_notion"] or {}).get(notion))
             rows.append([name, notion, recall, auc, _interval(c["triplets"][notion]), own])
+        if c["triplets_track"]:
+            rows.append([name, "track", "–", "–", _interval(c["triplets_track"]), "–"])
     head = ["contender", "notion", "R@1", "ROC-AUC", "triplets, whole space", "triplets, sub-space"]
     return "## Per notion\n\nR@1 in the notion's own sub-space where there is one.\n\n" + table(head, rows)
 

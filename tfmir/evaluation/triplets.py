@@ -46,6 +46,33 @@ def draw_triplets(labels: np.ndarray, tags: np.ndarray, *, count: int = COUNT, s
     return triplets
 
 
+def draw_track_triplets(excerpt_tracks: np.ndarray, *, count: int = COUNT, seed: int = 0) -> np.ndarray | None:
+    """Random triplets of excerpts: anchor and positive are different ones of a track, the negative is of another.
+
+    Every track with two excerpts is the anchor's equally often, and every other track the negative's.
+
+    Args:
+      excerpt_tracks: int [excerpts], the track of each excerpt, ascending.
+      count: how many triplets.
+      seed: same seed, same triplets.
+
+    Returns:
+      int32 [count, 3]: anchor, positive, negative; excerpt numbers. None if no track has two excerpts, or there is
+      one track only.
+    """
+    tracks, firsts, sizes = np.unique(excerpt_tracks, return_index=True, return_counts=True)
+    several = np.flatnonzero(sizes >= 2)
+    if not len(several) or len(tracks) < 2:
+        return None
+    rng = np.random.default_rng(seed)
+    own = rng.choice(several, count)
+    other = (own + rng.integers(1, len(tracks), count)) % len(tracks)
+    anchor = rng.integers(0, sizes[own])
+    positive = (anchor + rng.integers(1, sizes[own])) % sizes[own]
+    negative = rng.integers(0, sizes[other])
+    return np.stack([firsts[own] + anchor, firsts[own] + positive, firsts[other] + negative], axis=1).astype(np.int32)
+
+
 def correct(embeddings: np.ndarray, triplets: np.ndarray) -> np.ndarray:
     """bool [count]: whether anchor and positive have a larger inner product than anchor and negative.
 

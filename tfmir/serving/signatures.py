@@ -26,10 +26,11 @@ def outputs(system: System, excerpt_batch: tf.Tensor) -> Outputs:
 
     Returns:
       `embedding` float32 [batch, dim], `embedding_<notion>` float32 [batch, dim / notions] for a disentangled
-      system, each of unit norm, and `scores` float32 [batch, tags], probabilities.
+      system, each of unit norm unless the system is not normalised, and `scores` float32 [batch, tags] in [0, 1].
     """
     embedding = system.track_embedding(excerpt_batch)
-    result = {"embedding": unit_or_even(embedding)}
+    served = unit_or_even(embedding) if system.params.system.normalized else embedding
+    result = {"embedding": served}
     if system.params.system.disentangled:
         parts = tf.split(system.subspaces(embedding), system.notions, axis=-1)
         result |= {f"embedding_{n}": unit_or_even(p) for n, p in zip(system.vocabulary.notions, parts, strict=True)}

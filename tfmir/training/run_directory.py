@@ -8,6 +8,7 @@ logs/              TensorBoard                                   report.json   w
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import pathlib
 from typing import Any
@@ -93,6 +94,15 @@ def trained_run(path: str) -> Run:
     if not run.best_weights.exists():
         raise UserError(f"--run={path}: no {run.best_weights.name} yet: train it for an epoch at least")
     return run
+
+
+def load_history(run: Run) -> list[dict[str, float]]:
+    """One row an epoch, as `history.csv` has them; empty before the first."""
+    path = run.path / "history.csv"
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
 
 
 def _to_json(run: Run) -> dict[str, Any]:

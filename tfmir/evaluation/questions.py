@@ -1,0 +1,78 @@
+"""The triplets that every system is asked about: drawn once from a seed and kept beside the record set."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import pathlib
+
+import numpy as np
+
+from tfmir import files
+from tfmir.data.records import Manifest
+from tfmir.evaluation.triplets import COUNT, draw_track_triplets, draw_triplets
+from tfmir.vocabulary import Vocabulary
+
+
+@dataclasses.dataclass(frozen=True)
+class Questions:
+    """Triplets int32 [count, 3] of anchor, positive, negative.
+
+    Attributes:
+      notions: notion -> track numbers.
+      track: excerpt numbers, anchor and positive of one track; None where no track has two excerpts.
+    """
+
+    notions: dict[str, np.ndarray]
+    track: np.ndarray | None
+
+
+def draw_questions(
+    vocabulary: Vocabulary, labels: np.ndarray, excerpt_tracks: np.ndarray, *, count: int = COUNT, seed: int = 0
+) -> Questions:
+    """Triplets of every notion and of tracks.
+
+    Args:
+      vocabulary: tags and notions.
+      labels: bool [tracks, tags].
+      excerpt_tracks: int [excerpts], the track of each excerpt, ascending.
+      count: triplets of each kind.
+      seed: same seed, same triplets.
+    """
+    notions = {n: draw_triplets(labels, vocabulary.tags_of(n), count=count, seed=seed) for n in vocabulary.notions}
+    return Questions(notions, draw_track_triplets(excerpt_tracks, count=count, seed=seed))
+
+
+def stored_questions(
+    records: str, manifest: Manifest, split: str, labels: np.ndarray, excerpt_tracks: np.ndarray
+) -> Questions:
+    """The questions about a split, `<records>/triplets-<split>.npz`; drawn and written if they are not there yet.
+
+    Those of other shards, excerpts or numbers are drawn anew. A record set that cannot be written to is no error:
+    the same seed gives the same triplets.
+    """
+    path = pathlib.Path(records) / f"triplets-{split}.npz"
+    shards = [shard.sha256 for shard in manifest.splits[split].shards]
+    key = hashlib.sha256(f"{shards} {len(excerpt_tracks)} {COUNT}".encode()).hexdigest()
+    stored = _load(path, key, manifest.vocabulary)
+    if stored:
+        return stored
+    questions = draw_questions(manifest.vocabulary, labels, excerpt_tracks)
+    track = {} if questions.track is None else {"track": questions.track}
+    arrays = {f"notion/{notion}": triplets for notion, triplets in questions.notions.items()} | track
+    try:
+        with files.replacing(path) as temporary:
+            np.savez_compressed(temporary, key=np.array(key), **arrays)
+    except OSError as error:
+        print(f"{path}: not written ({error}); the triplets are drawn anew each time")
+    return questions
+
+
+def _load(path: pathlib.Path, key: str, vocabulary: Vocabulary) -> Questions | None:
+    if not path.exists():
+        return None
+    with np.load(path) as stored:
+        if str(stored["key"]) != key:
+            return None
+        notions = {notion: stored[f"notion/{notion}"] for notion in vocabulary.notions}
+        return Questions(notions, stored.get("track"))
