@@ -1,0 +1,161 @@
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfmir.data.excerpts import _starts
+from tfmir.data.pairs import draw_tags, fixed_pairs, join, notion_rates, training_pairs
+from tfmir.data.records import load_manifest, read_tracks, shard_paths
+from tfmir.params import FeatureParams, PipelineParams
+from tfmir.vocabulary import Vocabulary
+
+FEATURES = FeatureParams()
+PARAMS = PipelineParams(batch_size=8, excerpts_per_read=2, shuffle_buffer=8)
+
+
+@pytest.fixture(scope="module")
+def manifest(records):
+    return load_manifest(records)
+
+
+def dataset(function, records, manifest, split, **kwargs):
+    return function(
+        shard_paths(records, manifest, split),
+        vocabulary=manifest.vocabulary,
+        notion_counts=manifest.splits[split].notion_counts,
+        params=PARAMS,
+        features=FEATURES,
+        seed=3,
+        **kwargs,
+    )
+
+
+def arrays(batches):
+    return [(x.numpy(), {name: value.numpy() for name, value in y.items()}) for x, y in batches]
+
+
+def same(a, b):
+    return all(
+        np.array_equal(x, u) and all(np.array_equal(y[name], v[name]) for name in y)
+        for (x, y), (u, v) in zip(a, b, strict=True)
+    )
+
+
+def test_both_of_a_pair_carry_the_tag_and_come_from_the_records(records, manifest):
+    stored = list(read_tracks(records, manifest, "train"))
+    frames = np.concatenate([track.log_mel.astype(np.float32) for track in stored])
+    for x, y in arrays(itertools.islice(dataset(training_pairs, records, manifest, "train"), 6)):
+        assert x.shape == (4, 2, 1, 129, 128)
+        for pair, tag in enumerate(y["tag"]):
+            assert y["labels"][pair, :, tag].all()
+        for excerpt in x.reshape(-1, 129, 128):
+            assert (frames == excerpt[0]).all(axis=1).any()
+
+
+def test_two_excerpts_of_a_track_overlap_by_half_at_most(records, manifest):
+    stored = [track.log_mel.astype(np.float32) for track in read_tracks(records, manifest, "train")]
+
+    def start(excerpt):
+        return next(
+            (i, int(np.flatnonzero((t == excerpt[0]).all(axis=1))[0]))
+            for i, t in enumerate(stored)
+            if (t == excerpt[0]).all(axis=1).any()
+        )
+
+    for x, y in arrays(itertools.islice(dataset(training_pairs, records, manifest, "train", per_track=2), 6)):
+        assert x.shape == (2, 2, 2, 129, 128)
+        for pair, side in itertools.product(range(2), range(2)):
+            (track_a, a), (track_b, b) = start(x[pair, side, 0]), start(x[pair, side, 1])
+            assert track_a == track_b
+            assert y["apart"][pair, side] == (abs(a - b) >= 65)
+
+
+@pytest.mark.parametrize("frames", [129, 150, 193, 194, 195, 400])
+def test_starts_lie_in_the_track_and_apart_where_it_is_long_enough(frames):
+    draws = tf.random.stateless_uniform([500, 2], [0, 1])
+    starts, apart = _starts(draws, tf.fill([500], tf.constant(frames, tf.int64)), FEATURES)
+    starts = starts.numpy()
+    assert starts.min() >= 0
+    assert starts.max() <= frames - 129
+    assert apart.numpy().all() == (frames >= 129 + 65)
+    assert (starts[:, 1] - starts[:, 0] >= min(65, frames - 129)).all()
+
+
+def test_the_stream_of_pairs_can_start_at_any_batch_and_the_seed_decides(records, manifest):
+    whole = arrays(itertools.islice(dataset(training_pairs, records, manifest, "train"), 7))
+    later = arrays(itertools.islice(dataset(training_pairs, records, manifest, "train", first_batch=5), 2))
+    assert same(whole[5:], later)
+    assert not same(whole[:2], whole[5:])
+
+
+def test_validation_pairs_are_the_same_every_time_and_use_no_excerpt_twice(records, manifest):
+    first = arrays(dataset(fixed_pairs, records, manifest, "validation"))
+    assert same(first, arrays(dataset(fixed_pairs, records, manifest, "validation")))
+    rows = np.concatenate([x.reshape(-1, 129 * 128) for x, _ in first])
+    assert len(np.unique(rows, axis=0)) == len(rows) > 0
+
+
+VOCABULARY = Vocabulary.from_dict({"genre": ["rock", "jazz", "rare"], "mood": ["calm"], "era": ["60s", "70s"]})
+
+
+def corpus(tracks=4000):
+    """Genre on all tracks, `rare` on 0.3 % of them and alone there; mood on 12 %, era on 30 % with two tags each."""
+    rng = np.random.default_rng(0)
+    labels = np.zeros([tracks, 6], bool)
+    rare = rng.random(tracks) < 0.003
+    labels[:, 0] = (rng.random(tracks) < 0.5) & ~rare
+    labels[:, 1] = ~labels[:, 0] & ~rare
+    labels[:, 2] = rare
+    labels[:, 3] = rng.random(tracks) < 0.12
+    labels[rng.random(tracks) < 0.3, 4:] = True
+    return labels
+
+
+def draws(labels, sampling, passes=12):
+    counts = VOCABULARY.carried(labels).sum(axis=0)
+    rates = notion_rates(counts, sampling)
+    keys = [tf.constant([0, i], tf.int64) for i in range(passes)]
+    return np.concatenate([draw_tags(tf.constant(labels), k, vocabulary=VOCABULARY, rates=rates) for k in keys])
+
+
+def test_balanced_draws_give_every_notion_the_same_share_and_a_rare_tag_its_own():
+    """A third of the anchors for each notion; of genre's, the rare tag has its share of the tracks with a genre."""
+    labels = corpus()
+    found = draws(labels, "balanced")
+    tags = found[found >= 0]
+    shares = np.bincount(tags, minlength=6) / len(tags)
+    np.testing.assert_allclose([shares[:3].sum(), shares[3], shares[4:].sum()], [1 / 3] * 3, atol=0.02)
+    np.testing.assert_allclose(shares[4], shares[5], atol=0.02)
+    expected = len(tags) / 3 * labels[:, 2].mean()
+    assert abs((tags == 2).sum() - expected) < 4 * np.sqrt(expected)
+
+
+def test_natural_draws_keep_the_corpus_frequencies():
+    """By hand: an excerpt with n notions gives each the chance 1/n, and every excerpt with a tag draws one."""
+    labels = corpus()
+    found = draws(labels, "natural")
+    assert (found >= 0).all()
+    carried = VOCABULARY.carried(labels)
+    expected = (carried / carried.sum(axis=1, keepdims=True)).mean(axis=0)
+    shares = np.bincount(VOCABULARY.notion_of_tag[found], minlength=3) / len(found)
+    np.testing.assert_allclose(shares, expected, atol=0.01)
+
+
+def test_an_excerpt_without_a_tag_draws_none():
+    for sampling in ("balanced", "natural"):
+        rates = notion_rates([5, 5, 0], sampling)
+        key = tf.constant([0, 0], tf.int64)
+        found = draw_tags(tf.zeros([4, 6], tf.bool), key, vocabulary=VOCABULARY, rates=rates)
+        assert (found.numpy() == -1).all()
+
+
+def test_a_rare_tag_is_paired_as_often_as_it_is_drawn():
+    """Joining loses one element of a tag at the very end of the stream, whatever its frequency."""
+    tags = draws(corpus(), "balanced")
+    stream = tf.data.Dataset.from_tensor_slices({"tag": tags, "number": np.arange(len(tags))})
+    pairs = list(join(stream).as_numpy_iterator())
+    for pair in pairs:
+        assert (tags[pair["number"]] == pair["tag"]).all()
+    for tag in range(6):
+        assert sum(pair["tag"] == tag for pair in pairs) == (tags == tag).sum() // 2
