@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfmir.model.layers import TagVectors, ZScore, subspace_norms, subspace_unit, unit
+from tfmir.model.layers import Prototypes, TagVectors, ZScore, subspace_norms, subspace_unit, unit
+from tfmir.model.tagging import SubDense
 
 
 def test_unit_by_hand():
@@ -76,6 +77,9 @@ def test_tag_vectors_start_at_the_tags_prevalence():
         (ZScore(mean=0.1, deviation=0.5), [2, 3, 4]),
         (TagVectors(tags=2, mask=np.eye(4)[:, :2], prevalence=[0.1, 0.5]), [2, 4]),
         (TagVectors(tags=3), [2, 4]),
+        (TagVectors(tags=3, unit_inputs=False), [2, 4]),
+        (Prototypes(notion_of_tag=[0, 1], notions=2), [2, 4]),
+        (SubDense(3, 2), [2, 4]),
     ],
 )
 def test_layers_survive_a_config_round_trip(layer, shape):

@@ -55,6 +55,13 @@ def test_random_negatives_over_many_draws_are_exactly_those_of_three_loops(seed,
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("rate", [0.1, 0.4, 0.9])
+def test_all_negatives_are_those_of_three_loops(seed, rate):
+    batch = random_batch(seed, rate=rate)
+    assert mined(*batch, "all") == loops(*batch, "all")
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("rate", [0.1, 0.4, 0.9])
 @pytest.mark.parametrize("negatives", ["semihard", "hard"])
 def test_the_nearest_negative_is_that_of_three_loops(seed, rate, negatives):
     batch = random_batch(seed, rate=rate)

@@ -5,23 +5,120 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfmir import flags
 from tfmir.errors import UserError
-from tfmir.model.losses import entropy_floor
-from tfmir.model.systems import build_system
-from tfmir.params import EncoderParams, RunParams, SystemParams
+from tfmir.model.layers import Prototypes
+from tfmir.model.losses import entropy_floor, multi_label_cross_entropy
+from tfmir.model.systems import SYSTEMS, build_system
+from tfmir.params import EncoderParams, RunParams, SystemParams, TrainParams
+from tfmir.train import TrainCommand
 from tfmir.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary.from_dict({"genre": ["a", "b", "c"], "mood": ["x", "y"]})
 TINY = RunParams(encoder=EncoderParams(width_multiplier=0.0625, blocks=1, embedding_dim=16))
 TABLE = {
-    "proxy": SystemParams(),
-    "proxy_basic": SystemParams(disentangled=False),
+    "triplet": SystemParams("triplet", disentangled=False),
+    "triplet_disentangled": SystemParams("triplet"),
+    "triplet_track": SystemParams("triplet", track_weight=0.5),
+    "proxy_basic": SystemParams("proxy", disentangled=False),
+    "proxy": SystemParams("proxy"),
+    "classification_plain": SystemParams("classification", disentangled=False, normalized=False),
+    "classification": SystemParams("classification", disentangled=False),
+    "classification_disentangled": SystemParams("classification"),
+    "joint": SystemParams("joint"),
 }
 
 
-def tiny(name="proxy", vocabulary=VOCABULARY, **kwargs):
+def tiny(name="proxy", vocabulary=VOCABULARY, negatives="random", **kwargs):
     keras.utils.set_random_seed(0)
-    return build_system(dataclasses.replace(TINY, system=TABLE[name]), vocabulary, **kwargs)
+    switches = dataclasses.replace(TABLE[name], negatives=negatives)
+    return build_system(dataclasses.replace(TINY, system=switches), vocabulary, **kwargs)
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_every_flag_file_says_its_row_of_the_table(name, repository, monkeypatch):
+    monkeypatch.chdir(repository)
+    command = flags.parse(["train", f"--flagfile=launch/{name}.flags"], TrainCommand)
+    assert command.params.system == TABLE[name]
+    assert command.run == f"runs/{name}"
+    assert command.params.training == TrainParams()
+
+
+def test_every_kind_of_system_is_in_the_table():
+    assert {switches.system for switches in TABLE.values()} == set(SYSTEMS)
+
+
+@pytest.mark.parametrize(
+    ("switches", "message"),
+    [
+        (SystemParams("proxy", normalized=False), "needs --normalized"),
+        (SystemParams("classification", normalized=False), "--disentangled needs --normalized"),
+        (SystemParams("joint", disentangled=False), "needs --disentangled"),
+        (SystemParams("proxy", track_weight=0.5), "has no triplets"),
+    ],
+)
+def test_what_is_no_system_is_refused(switches, message):
+    with pytest.raises(UserError, match=message):
+        build_system(dataclasses.replace(TINY, system=switches), VOCABULARY)
+
+
+def test_disentangled_proxy_and_disentangled_classification_are_one_function():
+    """Paper, eqs. 10 and 11: the sub-dense layers side by side are the one dense layer, and a tag's class vector is
+    its proxy's part in the sub-space."""
+    proxy, classes = tiny("proxy"), tiny("classification_disentangled")
+    proxy.encoder.set_weights(classes.encoder.get_weights())
+    parts = classes.embedding_layer.parts
+    kernel = np.concatenate([part.kernel for part in parts], axis=1)
+    proxy.embedding_layer.set_weights([kernel, np.concatenate([part.bias for part in parts])])
+    vectors = np.random.default_rng(0).normal(size=[16, 5])  # outside a tag's mask anything may stand
+    for index, notion in enumerate(VOCABULARY.notions):
+        tags = VOCABULARY.tags_of(notion)
+        vectors[8 * index : 8 * index + 8, tags] = classes.classifiers[index].vectors
+    proxy.proxies.vectors.assign(vectors)
+    np.testing.assert_allclose(proxy(excerpts(6)), classes(excerpts(6)), rtol=1e-4, atol=1e-5)
+
+
+def test_plain_classification_is_the_raw_inner_product():
+    """Paper, eq. 5: logit_z = f · c_z, and a track is the plain mean of its excerpts."""
+    system = tiny("classification_plain")
+    f = np.abs(np.random.default_rng(0).normal(size=[4, 16])).astype(np.float32)
+    np.testing.assert_allclose(system.logits(tf.constant(f)), f @ system.classifiers[0].vectors.numpy(), rtol=1e-4)
+    mean = np.mean([system.features(excerpts(3))], axis=1)
+    np.testing.assert_allclose(system.track_embedding(excerpts(3)[None]), mean, rtol=1e-4, atol=1e-6)
+
+
+def test_a_prototype_scores_by_the_cosine_in_its_subspace():
+    """Genre owns the first half. Track (3 4 | 0 1), prototype of tag 0 (1 0 | 9 9): cosine 3/5; of tag 3 (9 9 | 1 1):
+    1/√2; a tag without tracks scores 0."""
+    layer = Prototypes(notion_of_tag=VOCABULARY.notion_of_tag, notions=2)
+    layer.build([None, 4])
+    layer.vectors.assign([[1, 0, 9, 9], [0, 0, 0, 0], [3, 4, 0, 0], [9, 9, 1, 1], [0, 0, 0, 5]])
+    found = layer(tf.constant([[3.0, 4.0, 0.0, 1.0]]))
+    np.testing.assert_allclose(found, [[0.6, 0.0, 1.0, np.sqrt(0.5), 1.0]], rtol=1e-6)
+
+
+def test_a_pair_from_one_track_is_no_triplet_and_short_tracks_have_no_track_triplet():
+    system = tiny("triplet_track")
+    system.compile(optimizer="adam", jit_compile=False)
+    x, targets = batch(system)
+    targets["labels"] = np.eye(5, dtype=np.float32)[np.stack([np.arange(4)] * 2, axis=1)]  # negatives for all
+    logs = system.test_on_batch(x, targets, return_dict=True)
+    assert logs["valid_triplets"] == 16 + 16
+    targets["track"][0, 1] = targets["track"][0, 0]  # 4 anchors lose their tag triplet
+    targets["apart"][1, 0] = 0  # 2 anchors lose their track triplet
+    assert system.test_on_batch(x, targets, return_dict=True)["valid_triplets"] == 12 + 14
+
+
+def test_joint_is_the_proxy_loss_plus_the_weighted_hinge():
+    system = tiny("joint", negatives="hard")
+    system.compile(optimizer="adam", jit_compile=False)
+    x, targets = batch(system)
+    logs = system.test_on_batch(x, targets, return_dict=True)
+    f = system.features(tf.reshape(x, [-1, 129, 128]))
+    cross_entropy = multi_label_cross_entropy(tf.constant(targets["labels"].reshape(-1, 5)), system.logits(f))
+    expected = cross_entropy.numpy().mean() + system.params.system.triplet_weight * logs["hinge"]
+    assert logs["hinge"] > 0
+    assert logs["loss"] == pytest.approx(expected, rel=1e-5)
 
 
 def excerpts(count, seed=0):
@@ -49,21 +146,38 @@ def test_basic_proxies_see_the_whole_space():
     np.testing.assert_allclose(system.logits(tf.constant(f)), expected, rtol=1e-4, atol=1e-6)
 
 
+def batch(system, seed=0, pairs=4):
+    """8 excerpts of very different loudness, with the targets that the system wants."""
+    switches = system.params.system
+    tags = np.random.default_rng(3).integers(0, 2, [pairs, 2, 5]).astype(bool)
+    if not switches.uses_triplets:
+        loud = tf.linspace(0.1, 2.0, 2 * pairs)[:, None, None]
+        return excerpts(2 * pairs, seed) * loud, tf.cast(tags.reshape(-1, 5), tf.float32)
+    per_track = switches.excerpts_of_track
+    tag = np.arange(pairs) % 5
+    tags[np.arange(pairs), :, tag] = True
+    loud = tf.reshape(tf.linspace(0.1, 2.0, 2 * pairs), [pairs, 2, 1, 1, 1])
+    x = tf.reshape(excerpts(2 * pairs * per_track, seed), [pairs, 2, per_track, 129, 128]) * loud
+    track = np.arange(2 * pairs).reshape(pairs, 2)
+    return x, {"labels": tags.astype(np.float32), "tag": tag, "track": track, "apart": np.ones([pairs, 2], np.float32)}
+
+
 @pytest.mark.parametrize("name", TABLE)
 def test_learns_a_batch_by_heart(name):
+    """The triplets' random negatives change with the step, so the first loss is compared with the last five."""
     system = tiny(name)
     system.compile(optimizer=keras.optimizers.Adam(0.05), jit_compile=False)
-    x = excerpts(8) * tf.linspace(0.1, 2.0, 8)[:, None, None]
-    labels = tf.constant(np.random.default_rng(3).integers(0, 2, [8, 5]), tf.float32)
-    first = system.train_on_batch(x, labels, return_dict=True)["loss"]
-    for _ in range(60):
-        last = system.train_on_batch(x, labels, return_dict=True)["loss"]
-    assert last < 0.35 * first
+    x, targets = batch(system)
+    data = tf.data.Dataset.from_tensors((x, targets)).repeat()
+    losses = system.fit(data, steps_per_epoch=1, epochs=60, verbose=0).history["loss"]
+    assert np.mean(losses[-5:]) < 0.5 * losses[0]
 
 
 @pytest.mark.parametrize("name", TABLE)
 def test_saves_and_restores(name, tmp_path):
     system = tiny(name)
+    if system.params.system.system == "triplet":
+        system.prototypes.vectors.assign(np.random.default_rng(0).random([5, 16]))
     x = excerpts(2)
     expected = system(x)
     system.save_weights(tmp_path / "a.weights.h5")
@@ -76,15 +190,20 @@ def test_saves_and_restores(name, tmp_path):
 
 @pytest.mark.parametrize("name", TABLE)
 def test_two_replicas_take_the_same_steps_as_one(name, two_replicas):
-    """Same global batch, three steps. Adam divides by the gradient's own size, so rounding of a tiny gradient may
-    move a weight by a share of the learning rate: with 1e-3 a tolerance of 1e-4 is a tenth of one step."""
-    x, labels = excerpts(8), tf.constant(np.random.default_rng(3).integers(0, 2, [8, 5]), tf.float32)
-    data = tf.data.Dataset.from_tensors((x, labels)).unbatch().batch(8, drop_remainder=True).repeat()
+    """The global batch is two equal halves, as each replica looks for negatives in its own. One replica gets one half
+    if it mines, which it does with the hardest negatives here, and else the whole batch.
+
+    Adam divides by the gradient's own size, so rounding of a tiny gradient may move a weight by a share of the
+    learning rate: with 1e-3 a tolerance of 1e-4 is a tenth of one step."""
     results = []
     for strategy in (tf.distribute.get_strategy(), two_replicas):
         with strategy.scope():
-            system = tiny(name)
+            system = tiny(name, negatives="hard")
             system.compile(optimizer=keras.optimizers.Adam(1e-3, epsilon=1e-3), jit_compile=False)
+        half = tf.data.Dataset.from_tensors(batch(system, pairs=2)).unbatch()
+        twice = strategy is two_replicas or not system.params.system.uses_triplets
+        data = half.concatenate(half) if twice else half
+        data = data.batch(sum(1 for _ in data), drop_remainder=True).repeat()
         history = system.fit(data, steps_per_epoch=3, verbose=0).history
         results.append((history["loss"][0], system.get_weights()))
     assert results[1][0] == pytest.approx(results[0][0], rel=1e-4)

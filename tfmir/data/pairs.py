@@ -57,8 +57,8 @@ def training_pairs(
       first_batch: start of the stream, counted in batches from its beginning.
 
     Returns:
-      A dataset of (float32 [pairs, 2, per_track, frames, mels], {"labels": bool [pairs, 2, tags],
-      "tag": int64 [pairs], "track": int64 [pairs, 2], "apart": bool [pairs, 2]}).
+      A dataset of (float32 [pairs, 2, per_track, frames, mels], {"labels": float32 [pairs, 2, tags],
+      "tag": int64 [pairs], "track": int64 [pairs, 2], "apart": float32 [pairs, 2]}), with 0 and 1 for no and yes.
     """
     num_tags = len(vocabulary.tags)
     stream = random_excerpts(paths, 0, num_tags=num_tags, params=params, features=features, seed=seed, group=per_track)
@@ -185,4 +185,6 @@ def _decoded_pairs(batch: Element, features: FeatureParams) -> tuple[tf.Tensor, 
     data = batch["data"]  # [pairs, 2, per_track]
     log_mel = decode(tf.reshape(data, [-1]), features)
     shape = [-1, 2, data.shape[2], features.excerpt_frames, features.num_mels]
-    return tf.reshape(log_mel, shape), {name: batch[name] for name in ("labels", "tag", "track", "apart")}
+    # Keras adds up what the replicas are given, which it cannot do with booleans.
+    flags = {name: tf.cast(batch[name], tf.float32) for name in ("labels", "apart")}
+    return tf.reshape(log_mel, shape), {"tag": batch["tag"], "track": batch["track"], **flags}

@@ -31,7 +31,7 @@ def triplet_hinge(similarity: tf.Tensor, triplets: Triplets, *, margin: float) -
       margin: a difference of cosines.
 
     Returns:
-      float32 [n]; 0 for a triplet that is not valid.
+      float32 [triplets]; 0 for one that is not valid.
     """
 
     def pick(other: tf.Tensor) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""Triplets out of one batch: every excerpt is an anchor, its positive is given, its negative is chosen here.
+"""Triplets out of one batch: every excerpt is an anchor, its positive is given, its negatives are chosen here.
 
 The miner gives indices and a validity mask and no gradient; the loss takes them (`losses.triplet_hinge`). Under a
 distribution strategy each replica mines its own part of the batch: negatives are not looked for elsewhere.
@@ -16,10 +16,10 @@ class Triplets:
     """Index tuples into a batch of n excerpts.
 
     Attributes:
-      anchor: int32 [n].
-      positive: int32 [n].
-      negative: int32 [n]; 0 where there is none.
-      valid: bool [n], whether the triplet exists; the others must not enter a loss.
+      anchor: int32 [triplets].
+      positive: int32 [triplets].
+      negative: int32 [triplets]; any number where there is none.
+      valid: bool [triplets], whether the triplet exists; the others must not enter a loss.
     """
 
     anchor: tf.Tensor
@@ -46,9 +46,10 @@ def mine(
     negatives: str,
     seed: tf.Tensor,
 ) -> Triplets:
-    """Chooses one negative for every anchor.
+    """Chooses one negative for every anchor, or takes all.
 
-    `random`: any allowed excerpt (the paper, section 4.4). `hard`: the allowed one most similar to the anchor.
+    `random`: any allowed excerpt (the paper, section 4.4). `all`: every allowed excerpt, n triplets an anchor; the loss
+    that `random` has on average, without its noise. `hard`: the allowed one most similar to the anchor.
     `semihard`: the most similar among those less similar than the positive (Schroff et al., FaceNet, CVPR 2015,
     section 3.2); an anchor without one gives no triplet.
 
@@ -56,11 +57,15 @@ def mine(
       similarity: float32 [n, n], row i seen from anchor i.
       positive: int32 [n], the positive of each anchor.
       allowed: bool [n, n], which excerpts may be an anchor's negative.
-      negatives: random, semihard or hard.
+      negatives: random, all, semihard or hard.
       seed: int64 [2], of the random choice.
     """
     n = tf.shape(similarity)[0]
-    similarity = tf.stop_gradient(similarity)
+    similarity, positive = tf.stop_gradient(similarity), tf.cast(positive, tf.int32)
+    if negatives == "all":
+        anchor, negative = tf.meshgrid(tf.range(n), tf.range(n), indexing="ij")
+        flat = [tf.reshape(index, [-1]) for index in (anchor, negative)]
+        return Triplets(flat[0], tf.gather(positive, flat[0]), flat[1], tf.reshape(allowed, [-1]))
     if negatives == "semihard":
         allowed &= similarity < tf.gather(similarity, positive, batch_dims=1)[:, tf.newaxis]
     preference = tf.random.stateless_uniform(tf.shape(similarity), seed) if negatives == "random" else similarity
@@ -69,7 +74,7 @@ def mine(
     padded = tf.pad(preference, [[0, 0], [1, 0]], constant_values=-float("inf"))
     return Triplets(
         anchor=tf.range(n),
-        positive=tf.cast(positive, tf.int32),
+        positive=positive,
         negative=tf.maximum(tf.argmax(padded, axis=1, output_type=tf.int32) - 1, 0),
         valid=tf.reduce_any(allowed, axis=1),
     )

@@ -44,7 +44,7 @@ class TripletTerm:
         Args:
           f: float32 [n, dim]; n runs over pairs, then the two tracks of a pair, then the excerpts of a track.
           parts: float32 [n, dim], every sub-space of f normalised.
-          targets: `labels` bool [pairs, 2, tags], `tag` int64 [pairs], `track` int64 [pairs, 2] and `apart` bool
+          targets: `labels` 0/1 [pairs, 2, tags], `tag` int64 [pairs], `track` int64 [pairs, 2] and `apart` 0/1
             [pairs, 2], whether the track's excerpts overlap by half at most.
           step: int64 scalar, varies the random negatives.
         """
@@ -53,7 +53,7 @@ class TripletTerm:
         rows = tf.reshape(tf.range(tf.shape(f)[0]), [-1, 2, per_track])  # [pairs, 2, per_track]
         tag = tf.repeat(targets["tag"], 2 * per_track)
         track = of_excerpts(targets["track"], per_track)
-        labels = of_excerpts(targets["labels"], per_track)
+        labels = of_excerpts(targets["labels"], per_track) > 0
         partner = tf.reshape(rows[:, ::-1], [-1])
         similarity = notion_similarity(parts, tf.gather(self.notion_of_tag, tag), self.notions)
         # A track says nothing about a tag when it is compared with itself.
@@ -63,7 +63,7 @@ class TripletTerm:
             whole = unit(f)
             sibling = tf.reshape(rows[:, :, ::-1], [-1])
             others = track[:, tf.newaxis] != track[tf.newaxis]
-            others &= of_excerpts(targets["apart"], per_track)[:, tf.newaxis]
+            others &= (of_excerpts(targets["apart"], per_track) > 0)[:, tf.newaxis]
             cosines = tf.matmul(whole, whole, transpose_b=True)
             loss += self.params.track_weight * self._hinge(cosines, sibling, others, seed + 1)
         return loss
