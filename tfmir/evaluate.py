@@ -2,7 +2,7 @@
 
     python -m tfmir.evaluate --run=runs/proxy
 
-Writes report.json, report.md and figures/ into the run directory.
+Writes report.json, report.md, figures/ and test.npz (track ids, embeddings and labels) into the run directory.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ class EvaluateParams:
 
 def main(params: EvaluateParams) -> dict[str, Any]:
     """Evaluates one run and writes its report."""
+    import numpy as np
+
     from tfmir import files
     from tfmir.data.records import check_features, load_manifest
     from tfmir.evaluation.embed import embed_split
@@ -48,8 +50,10 @@ def main(params: EvaluateParams) -> dict[str, Any]:
     history = load_history(run)
     report = evaluate(run.vocabulary, test.labels, contenders, questions=questions)
     report["training"] = training_time(history)
-    files.write_json(run.path / "report.json", report)
+    with files.replacing(run.path / "test.npz") as temporary:
+        np.savez(temporary, track_ids=np.array(test.track_ids), embeddings=test.embeddings, labels=test.labels)
     files.write_text(run.path / "report.md", f"# {run.path.name} on {run.corpus}\n\n{markdown(report)}")
+    files.write_json(run.path / "report.json", report)
     _figures(run, test, report, history)
     print(f"\n{summary(report)}\nreport: {run.path / 'report.md'}, figures: {run.path / 'figures'}")
     return report

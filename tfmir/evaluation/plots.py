@@ -17,9 +17,10 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
-_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 _COLOURED_TAGS = 3
 _MAX_POINTS = 1000
 _DPI = 110
@@ -53,13 +54,13 @@ def tsne(
         squeeze=False,
         layout="constrained",
     )
-    points = _project(whole[rows], seed)
+    points = project(whole[rows], seed)
     for column, notion in enumerate(vocabulary.notions):
         _scatter(axes[0, column], points, labels, vocabulary, notion, f"whole space, by {notion}")
         if subspaces:
-            part = _project(subspaces[notion][rows], seed)
+            part = project(subspaces[notion][rows], seed)
             _scatter(axes[1, column], part, labels, vocabulary, notion, f"{notion} sub-space")
-    _save(figure, path)
+    save(figure, path)
 
 
 def training_curves(history: Sequence[Mapping[str, float]], path: pathlib.Path) -> None:
@@ -76,35 +77,40 @@ def training_curves(history: Sequence[Mapping[str, float]], path: pathlib.Path) 
     )
     has_floor = "above_floor" in history[0]
     name = "above_floor" if has_floor else "loss"
-    for key, label, colour in zip((name, f"val_{name}"), ("training", "validation"), _COLOURS, strict=False):
+    for key, label, colour in zip((name, f"val_{name}"), ("training", "validation"), COLOURS, strict=False):
         losses.plot(epochs, [row[key] for row in history], label=label, color=colour)
     if has_floor:
         losses.axhline(0.0, color="grey", linewidth=0.8, linestyle=":", label="tag frequencies")
     losses.set_ylabel("loss above the floor (nats)" if has_floor else "hinge")
     losses.legend(frameon=False)
-    rates.step(epochs, [row["learning_rate"] for row in history], where="mid", color=_COLOURS[2])
+    rates.step(epochs, [row["learning_rate"] for row in history], where="mid", color=COLOURS[2])
     rates.set(yscale="log", xlabel="epoch", ylabel="learning rate")
-    _save(figure, path)
+    save(figure, path)
 
 
 def leakage(matrix: np.ndarray, notions: Sequence[str], path: pathlib.Path) -> None:
     """Heat map of [notions, notions]: share of a notion's triplets (column) that a sub-space (row) predicts."""
     figure, axes = plt.subplots(figsize=(1.6 + 0.9 * len(notions), 1.2 + 0.8 * len(notions)), layout="constrained")
-    image = axes.imshow(matrix, cmap="cividis", vmin=0.5, vmax=max(0.8, float(np.max(matrix))))
+    figure.colorbar(heat_map(axes, matrix, notions), ax=axes, label="share predicted")
+    save(figure, path)
+
+
+def heat_map(axes: Axes, matrix: np.ndarray, notions: Sequence[str]) -> AxesImage:
+    """A leakage matrix [notions, notions] with its numbers, on a scale that all such matrices share."""
+    image = axes.imshow(matrix, cmap="cividis", vmin=0.5, vmax=1.0)
     for (row, column), value in np.ndenumerate(matrix):
-        colour = "white" if value < 0.65 else "black"
-        axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour)
-    axes.set_xticks(range(len(notions)), notions)
+        colour = "white" if value < 0.75 else "black"
+        axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour, fontsize=8)
+    axes.set_xticks(range(len(notions)), notions, rotation=45, ha="right")
     axes.set_yticks(range(len(notions)), notions)
     axes.set(xlabel="triplets of", ylabel="sub-space of")
-    figure.colorbar(image, ax=axes, label="share predicted")
-    _save(figure, path)
+    return image
 
 
 def recall_curves(report: Mapping[str, Any], path: pathlib.Path) -> None:
     """R@k of every contender of a report, with its interval."""
     figure, axes = plt.subplots(figsize=(5.4, 3.6), layout="constrained")
-    for (name, contender), colour in zip(report["contenders"].items(), _COLOURS * 3, strict=False):
+    for (name, contender), colour in zip(report["contenders"].items(), COLOURS * 3, strict=False):
         ks = [int(k) for k in contender["recall"]]
         values = list(contender["recall"].values())
         axes.plot(ks, [value["mean"] for value in values], marker="o", label=name, color=colour)
@@ -113,10 +119,11 @@ def recall_curves(report: Mapping[str, Any], path: pathlib.Path) -> None:
     axes.set_xticks(ks, [str(k) for k in ks])
     axes.set(xlabel="k", ylabel="recall at k", ylim=(0, 1))
     axes.legend(frameon=False)
-    _save(figure, path)
+    save(figure, path)
 
 
-def _project(points: np.ndarray, seed: int) -> np.ndarray:
+def project(points: np.ndarray, seed: int) -> np.ndarray:
+    """float32 [tracks, 2]: t-SNE of [tracks, dim] by cosine (van der Maaten and Hinton, 2008)."""
     perplexity = min(30.0, (len(points) - 1) / 3)
     model = TSNE(2, metric="cosine", init="random", perplexity=perplexity, random_state=seed)
     return model.fit_transform(points)
@@ -128,7 +135,7 @@ def _scatter(
     tags = vocabulary.tags_of(notion)
     frequent = tags[np.argsort(-labels[:, tags].sum(axis=0), kind="stable")][:_COLOURED_TAGS]
     axes.scatter(points[:, 0], points[:, 1], s=5, color="lightgrey", linewidths=0)
-    for tag, colour in zip(frequent, _COLOURS, strict=False):
+    for tag, colour in zip(frequent, COLOURS, strict=False):
         name = vocabulary.tags[tag].split("/", 1)[1]
         tagged = points[labels[:, tag]]
         axes.scatter(tagged[:, 0], tagged[:, 1], s=9, color=colour, alpha=0.8, linewidths=0, label=name)
@@ -138,7 +145,8 @@ def _scatter(
     axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=3, frameon=False, handletextpad=0.1)
 
 
-def _save(figure: Figure, path: pathlib.Path) -> None:
+def save(figure: Figure, path: pathlib.Path) -> None:
+    """Writes a figure as PNG, atomically, and closes it."""
     with files.replacing(path) as temporary:
         figure.savefig(temporary, dpi=_DPI, format="png")
     plt.close(figure)

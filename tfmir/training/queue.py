@@ -1,0 +1,107 @@
+"""Many runs, each trained and evaluated by the commands in processes of their own, a few at a time."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+
+from tqdm import tqdm
+
+from tfmir.data.engine import cpu_count
+from tfmir.errors import UserError
+
+_POLL_SECS = 2.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """A run directory, and the flags that train it (without `--run`)."""
+
+    run: pathlib.Path
+    flags: tuple[str, ...]
+
+
+class _Processes:
+    """The commands that are running, so that they can be ended together."""
+
+    def __init__(self) -> None:
+        self.running: set[subprocess.Popen[bytes]] = set()
+        self.lock = threading.Lock()
+        self.stopped = False
+
+    def call(self, command: Sequence[str], log: pathlib.Path, environment: dict[str, str]) -> None:
+        with log.open("ab") as file:
+            with self.lock:
+                if self.stopped:
+                    raise KeyboardInterrupt
+                process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, env=environment)
+                self.running.add(process)
+            code = process.wait()
+        with self.lock:
+            self.running.discard(process)
+        if code and not self.stopped:
+            last = _last_line(log)
+            raise UserError(f"{' '.join(command[2:])} ended with code {code}: {last} (all of it: {log})")
+
+    def stop(self) -> None:
+        with self.lock:
+            self.stopped = True
+            for process in self.running:
+                process.send_signal(signal.SIGTERM)
+
+
+def run_jobs(jobs: Sequence[Job], *, side_by_side: int) -> None:
+    """Trains and evaluates every job; what is finished already is left alone.
+
+    Args:
+      jobs: the runs.
+      side_by_side: how many at a time; each gets an equal share of the cores.
+
+    Raises:
+      UserError: a run fails; names its log. The others are ended first, and can be resumed.
+    """
+    threads = max(1, cpu_count() // side_by_side)
+    environment = {**os.environ, "TF_NUM_INTRAOP_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
+    processes = _Processes()
+    with concurrent.futures.ThreadPoolExecutor(side_by_side) as pool, tqdm(total=len(jobs), unit="run") as bar:
+        futures = {pool.submit(_train_and_evaluate, job, processes, environment): job for job in jobs}
+        waiting = set(futures)
+        try:
+            while waiting:
+                done, waiting = concurrent.futures.wait(
+                    waiting, _POLL_SECS, return_when=concurrent.futures.FIRST_COMPLETED
+                )
+                for future in done:
+                    future.result()
+                    bar.update(1)
+                bar.set_postfix_str(", ".join(_state(futures[f].run) for f in waiting if f.running()))
+        except BaseException:
+            processes.stop()
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _train_and_evaluate(job: Job, processes: _Processes, environment: dict[str, str]) -> None:
+    job.run.mkdir(parents=True, exist_ok=True)
+    log, report, weights = job.run / "train.log", job.run / "report.json", job.run / "best.weights.h5"
+    processes.call([sys.executable, "-m", "tfmir.train", *job.flags, f"--run={job.run}"], log, environment)
+    if not report.exists() or report.stat().st_mtime < weights.stat().st_mtime:
+        processes.call([sys.executable, "-m", "tfmir.evaluate", f"--run={job.run}"], log, environment)
+
+
+def _state(run: pathlib.Path) -> str:
+    history = run / "history.csv"
+    epochs = len(history.read_text().splitlines()) - 1 if history.exists() else 0
+    return f"{run.name} epoch {epochs + 1}"
+
+
+def _last_line(log: pathlib.Path) -> str:
+    lines = log.read_text(errors="replace").splitlines()
+    return next((line for line in reversed(lines) if line.strip()), "no output")
