@@ -36,8 +36,8 @@ class CompareParams:
 
 def main(params: CompareParams) -> None:
     """Trains, evaluates and compares."""
-    from tfmir.evaluation.comparison import compare
-    from tfmir.training.queue import Job, run_jobs
+    from tfmir.experiments.comparison import compare
+    from tfmir.experiments.queue import Job, run_jobs
 
     systems, seeds = _words(params.systems), [_seed(word) for word in _words(params.seeds)]
     if not systems or not seeds:

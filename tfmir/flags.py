@@ -75,6 +75,23 @@ def parse(argv: Sequence[str], params_class: type[P]) -> P:
     return params
 
 
+def to_argv(params: Any) -> list[str]:
+    """The flags that give `params`, every one of them but those that are at their default.
+
+    >>> from tfmir.params import SystemParams
+    >>> to_argv(SystemParams("triplet", disentangled=False))
+    ['--system=triplet', '--nodisentangled']
+    """
+    words = []
+    for f in dataclasses.fields(params):
+        value = getattr(params, f.name)
+        if dataclasses.is_dataclass(value):
+            words += to_argv(value)
+        elif "help" in f.metadata and value != f.default:
+            words.append(f"--{'' if value else 'no'}{f.name}" if isinstance(value, bool) else f"--{f.name}={value}")
+    return words
+
+
 def set_environment() -> None:
     """Settings that TensorFlow reads when it is imported, where the user has not chosen.
 

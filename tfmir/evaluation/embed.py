@@ -11,7 +11,7 @@ from tfmir.data.records import Manifest, read_tracks
 from tfmir.evaluation.baselines import statistics_features
 from tfmir.evaluation.report import EmbeddedSplit
 from tfmir.model.system import System
-from tfmir.training.tracks import excerpt_embeddings, track_means
+from tfmir.training.tracks import embed_tracks
 
 
 def embed_split(
@@ -26,23 +26,19 @@ def embed_split(
       split: train, validation or test.
       description: what the progress bar says.
     """
-    ids, tags, statistics = [], [], []
+    ids, statistics = [], []
     for track in read_tracks(records, manifest, split):
         ids.append(track.track_id)
-        tags.append(track.tags)
         statistics.append(statistics_features(track.log_mel))
-    batches = list(excerpt_embeddings(system, records, manifest, split, description=description))
-    excerpts = np.concatenate([batch.embeddings for batch in batches])
-    excerpt_tracks = np.concatenate([batch.tracks for batch in batches])
-    embeddings = track_means(system, excerpts, excerpt_tracks)
+    tracks = embed_tracks(system, records, manifest, split, description=description)
     return EmbeddedSplit(
         track_ids=tuple(ids),
-        labels=manifest.vocabulary.multi_hot(tags),
-        embeddings=embeddings,
-        scores=system.scores(tf.constant(embeddings)).numpy(),
+        labels=tracks.labels,
+        embeddings=tracks.embeddings,
+        scores=system.scores(tf.constant(tracks.embeddings)).numpy(),
         statistics=np.stack(statistics),
-        excerpts=excerpts,
-        excerpt_tracks=excerpt_tracks,
+        excerpts=tracks.excerpts,
+        excerpt_tracks=tracks.excerpt_tracks,
     )
 
 

@@ -1,7 +1,7 @@
 """The numbers of a run beside its baselines: the structure of `report.json`.
 
     {"notions": {notion: [tag, …]}, "tracks": int, "contenders": {name: contender}, "ratios": {...},
-     "training": {"epochs": int, "seconds_per_epoch": number, "seconds": number} or null}
+     "training": {"epochs": int, "seconds_per_epoch": number, "seconds": number, "cpu_seconds": number} or null}
 
     contender   recall          {k: interval}, whole space, all tags
                 recall_notion   {notion: {k: interval}}, own sub-space if disentangled, that notion's tags
@@ -118,13 +118,16 @@ def evaluate(
 def training_time(history: Sequence[Mapping[str, float]]) -> dict[str, float] | None:
     """Epochs, median seconds of one, and their product: a pause or a busy hour does not count (paper, Table 1).
 
+    `cpu_seconds` are those of all cores together: on a machine that others use too, they are the fairer measure.
+
     Args:
-      history: one row an epoch with `seconds`.
+      history: one row an epoch with `seconds` and `cpu_seconds`.
     """
     if not history:
         return None
-    seconds = float(np.median([row["seconds"] for row in history]))
-    return {"epochs": len(history), "seconds_per_epoch": seconds, "seconds": seconds * len(history)}
+    epochs = len(history)
+    wall, cpu = (float(np.median([row[name] for row in history])) for name in ("seconds", "cpu_seconds"))
+    return {"epochs": epochs, "seconds_per_epoch": wall, "seconds": wall * epochs, "cpu_seconds": cpu * epochs}
 
 
 def _figures(

@@ -65,6 +65,27 @@ def track_means(system: System, embeddings: np.ndarray, tracks: np.ndarray) -> n
     return system.normalise(tf.constant(means)).numpy()
 
 
+@dataclasses.dataclass(frozen=True)
+class EmbeddedTracks:
+    """A split: embeddings float32 [tracks, dim], labels bool [tracks, tags], and the excerpts they are means of."""
+
+    embeddings: np.ndarray
+    labels: np.ndarray
+    excerpts: np.ndarray
+    excerpt_tracks: np.ndarray
+
+
+def embed_tracks(
+    system: System, records: str, manifest: Manifest, split: str, *, description: str = ""
+) -> EmbeddedTracks:
+    """Every track of a split, in the order of the records; arguments as of `excerpt_embeddings`."""
+    batches = list(excerpt_embeddings(system, records, manifest, split, description=description))
+    excerpts = np.concatenate([batch.embeddings for batch in batches])
+    tracks = np.concatenate([batch.tracks for batch in batches])
+    labels = np.concatenate([batch.labels for batch in batches])[np.flatnonzero(np.diff(tracks, prepend=-1))]
+    return EmbeddedTracks(track_means(system, excerpts, tracks), labels, excerpts, tracks)
+
+
 def fit_prototypes(system: System, records: str, manifest: Manifest) -> np.ndarray:
     """float32 [tags, dim]: per tag, the mean embedding of the training tracks that carry it; 0 for a tag of none.
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from tfmir import files
-from tfmir.evaluation import comparison_plots
 from tfmir.evaluation.tables import table
+from tfmir.experiments import plots
 from tfmir.training.run_directory import Run, load_run
 
 Figure = Callable[[dict[str, Any]], "float | None"]
@@ -34,7 +34,7 @@ def compare(runs: Mapping[str, Sequence[pathlib.Path]], output: pathlib.Path) ->
     text = markdown(opened, reports)
     files.write_json(output / "report.json", summary(reports))
     files.write_text(output / "report.md", f"# Comparison\n\n{text}")
-    comparison_plots.draw(opened, reports, output / "figures")
+    plots.draw(opened, reports, output / "figures")
     return text
 
 
@@ -42,8 +42,8 @@ def summary(reports: Mapping[str, Sequence[dict[str, Any]]]) -> dict[str, Any]:
     """Column -> system -> the figure of each seed, or None where a system has none."""
     notions = list(next(iter(reports.values()))[0]["notions"])
     columns = {name: figure for group in _tables(notions).values() for name, figure in group.items()}
-    columns["seconds of training"] = lambda report: _path(report, "training", "seconds")
-    columns["epochs"] = lambda report: _path(report, "training", "epochs")
+    for name in ("epochs", "seconds", "cpu_seconds"):
+        columns[name] = lambda report, name=name: _path(report, "training", name)  # type: ignore[misc]
     return _values(columns, reports)
 
 
@@ -55,9 +55,10 @@ def markdown(runs: Mapping[str, Sequence[Run]], reports: Mapping[str, Sequence[d
     for title, columns in _tables(list(first["notions"])).items():
         values = _values(columns, reports)
         if title.startswith("Retrieval and"):
-            values["time"] = _time_ratios(reports)
+            values["time"] = _time_ratios(reports, "seconds")
+            values["CPU time"] = _time_ratios(reports, "cpu_seconds")
         rows = [[system, *_switches(runs[system][0])] for system in reports]
-        cells = {name: _cells(by_system, lowest=name == "time") for name, by_system in values.items()}
+        cells = {name: _cells(by_system, lowest="time" in name) for name, by_system in values.items()}
         rows = [[*row, *(cells[name][row[0]] for name in values)] for row in rows]
         sections.append(f"## {title}\n\n" + table(["system", "normalised", "disentangled", *values], rows))
     return "\n".join(sections)
@@ -124,9 +125,9 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return None if any(value is None for value in values) else float(np.mean([v for v in values if v is not None]))
 
 
-def _time_ratios(reports: Mapping[str, Sequence[dict[str, Any]]]) -> dict[str, list[float | None]]:
+def _time_ratios(reports: Mapping[str, Sequence[dict[str, Any]]], clock: str) -> dict[str, list[float | None]]:
     """Training time over that of the fastest system of the comparison (paper, Table 1)."""
-    seconds = {s: [_path(r, "training", "seconds") for r in group] for s, group in reports.items()}
+    seconds = {s: [_path(r, "training", clock) for r in group] for s, group in reports.items()}
     known = [_mean(values) for values in seconds.values()]
     fastest = min((value for value in known if value), default=1.0)
     return {s: [None if v is None else v / fastest for v in values] for s, values in seconds.items()}

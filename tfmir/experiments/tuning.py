@@ -1,0 +1,194 @@
+"""keras-tuner over whole runs: a trial is a run directory, trained in its own process and measured on validation."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import keras_tuner
+import numpy as np
+from keras_tuner.engine import base_tuner
+
+from tfmir import files, flags
+from tfmir.data.records import check_features, load_manifest
+from tfmir.errors import UserError
+from tfmir.evaluation.retrieval import recall_at_k
+from tfmir.evaluation.tables import table
+from tfmir.evaluation.tagging import roc_auc
+from tfmir.params import RunParams
+from tfmir.training.loop import trained_system
+from tfmir.training.run_directory import load_history, trained_run
+from tfmir.training.tracks import embed_tracks
+
+_LOWER_IS_BETTER = ("val_loss",)
+_HYPERBAND_FACTOR = 3
+_ALL_TRIALS = 1_000_000
+_OF_THE_TUNER = "tuner/"  # what hyperband adds to a trial's settings
+
+
+@dataclasses.dataclass(frozen=True)
+class Search:
+    """What is searched for.
+
+    Attributes:
+      params: of a run; the varied settings replace theirs.
+      records: the record set.
+      output: directory of the trials and of the results.
+      tuner: random, hyperband or bayesian.
+      max_trials: at most; hyperband decides by itself, from `params.training.epochs`.
+      objective: val_recall_1, val_roc_auc or val_loss.
+      choices: setting -> the values it may take.
+      ranges: setting -> its lowest and highest value, on a logarithmic scale.
+    """
+
+    params: RunParams
+    records: str
+    output: str
+    tuner: str
+    max_trials: int
+    objective: str
+    choices: dict[str, tuple[Any, ...]]
+    ranges: dict[str, tuple[float, float]]
+
+    @property
+    def runs(self) -> pathlib.Path:
+        """Where the trials' run directories and logs are."""
+        return pathlib.Path(self.output) / "runs"
+
+
+class RunTuner(base_tuner.BaseTuner):
+    """Trains a run for every trial and reports the figures of its best weights on the validation split.
+
+    Args:
+      wanted: what is searched for.
+      oracle: chooses the settings.
+    """
+
+    def __init__(self, wanted: Search, oracle: keras_tuner.Oracle):
+        super().__init__(oracle, directory=wanted.output, project_name="oracle")
+        self.wanted = wanted
+
+    def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """Trains one setting; a trial that was interrupted goes on in its own directory."""
+        values = dict(trial.hyperparameters.values)
+        run = self.wanted.runs / trial.trial_id
+        log = self.wanted.runs / f"{trial.trial_id}.log"
+        earlier = values.get(f"{_OF_THE_TUNER}trial_id")
+        if earlier and not run.exists():
+            shutil.copytree(run.with_name(earlier), run)  # hyperband goes on with a good trial's weights
+        self.wanted.runs.mkdir(parents=True, exist_ok=True)
+        print(f"trial {trial.trial_id}: {_described(_settings(values))}; log: {log}")
+        with log.open("ab") as file:
+            command = [sys.executable, "-m", "tfmir.train", *self._flags(values), f"--run={run}"]
+            result = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, check=False)
+        if result.returncode:
+            lines = log.read_text(errors="replace").strip().splitlines() or ["no output"]
+            print(f"trial {trial.trial_id} failed: {lines[-1]} (all of it: {log})", file=sys.stderr)
+            raise keras_tuner.errors.FailedTrialError(lines[-1])
+        figures = validation_figures(str(run))
+        print(f"trial {trial.trial_id}: {_described(figures)}")
+        return figures
+
+    def _flags(self, values: Mapping[str, Any]) -> list[str]:
+        chosen = _settings(values)
+        if values.get(f"{_OF_THE_TUNER}epochs"):
+            chosen["epochs"] = int(values[f"{_OF_THE_TUNER}epochs"])
+        return _argv(self.wanted, chosen)
+
+
+def search(wanted: Search) -> None:
+    """Runs the search to its end and writes its results.
+
+    Raises:
+      UserError: no trial has succeeded, or the directory holds another search.
+    """
+    output = pathlib.Path(wanted.output)
+    _claim(output, wanted)
+    tuner = RunTuner(wanted, _oracle(wanted))
+    tuner.search()
+    trials = tuner.oracle.get_best_trials(_ALL_TRIALS)
+    if not trials:
+        raise UserError(f"{output}: no trial has succeeded: see the logs in {wanted.runs}")
+    rows = [_row(trial) for trial in trials]
+    text = table(rows[0], [list(map(_cell, row.values())) for row in rows])
+    best = _argv(wanted, {name: rows[0][name] for name in (*wanted.choices, *wanted.ranges)})
+    comment = f"# Found by tfmir.tune: {wanted.objective} {rows[0][wanted.objective]:.4f}, {len(trials)} trials."
+    files.write_json(output / "trials.json", rows)
+    files.write_text(output / "trials.md", text)
+    files.write_text(output / "best.flags", "\n".join([comment, *best]) + "\n")
+    print(f"\n{text}\nbest setting: {output / 'best.flags'}; TensorBoard: tensorboard --logdir={wanted.runs}")
+
+
+def validation_figures(run_path: str) -> dict[str, float]:
+    """R@1 of the whole space, macro ROC-AUC and the lowest loss of a run's best weights on the validation split."""
+    run = trained_run(run_path)
+    manifest = load_manifest(run.records)
+    check_features(manifest, run.params.features, source=run.records)
+    system = trained_system(run)
+    tracks = embed_tracks(system, run.records, manifest, "validation")
+    return {
+        "val_recall_1": float(recall_at_k(tracks.embeddings, tracks.labels, ks=(1,)).mean()),
+        "val_roc_auc": float(np.nanmean(roc_auc(tracks.labels, system.scores(tracks.embeddings).numpy()))),
+        "val_loss": min(row["val_loss"] for row in load_history(run)),
+    }
+
+
+def _oracle(wanted: Search) -> keras_tuner.Oracle:
+    space = keras_tuner.HyperParameters()
+    for name, values in wanted.choices.items():
+        space.Choice(name, list(values))
+    for name, (lowest, highest) in wanted.ranges.items():
+        space.Float(name, lowest, highest, sampling="log")
+    direction = "min" if wanted.objective in _LOWER_IS_BETTER else "max"
+    common = {
+        "objective": keras_tuner.Objective(wanted.objective, direction),
+        "hyperparameters": space,
+        "tune_new_entries": False,
+        "seed": wanted.params.training.seed,
+    }
+    if wanted.tuner == "hyperband":
+        epochs = wanted.params.training.epochs
+        return keras_tuner.oracles.HyperbandOracle(max_epochs=epochs, factor=_HYPERBAND_FACTOR, **common)
+    oracles = {
+        "random": keras_tuner.oracles.RandomSearchOracle,
+        "bayesian": keras_tuner.oracles.BayesianOptimizationOracle,
+    }
+    return oracles[wanted.tuner](max_trials=wanted.max_trials, **common)
+
+
+def _claim(output: pathlib.Path, wanted: Search) -> None:
+    """Refuses to go on with a search of other settings; more trials are the same search."""
+    note = output / "search.json"
+    asked = json.loads(json.dumps(dataclasses.asdict(wanted) | {"output": "", "max_trials": 0}))
+    if note.exists() and files.read_json(note) != asked:
+        raise UserError(f"--output={output} holds another search: choose another directory, or remove that one")
+    files.write_json(note, asked)
+
+
+def _row(trial: Any) -> dict[str, Any]:
+    figures = {name: trial.metrics.get_best_value(name) for name in trial.metrics.metrics}
+    return {"trial": trial.trial_id, **_settings(trial.hyperparameters.values), **figures}
+
+
+def _settings(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if not name.startswith(_OF_THE_TUNER)}
+
+
+def _argv(wanted: Search, chosen: Mapping[str, Any]) -> list[str]:
+    """The flags of a run with some settings chosen."""
+    given = [word for word in flags.to_argv(wanted.params) if word.lstrip("-").split("=")[0] not in chosen]
+    return [f"--records={wanted.records}", *given, *(f"--{name}={value}" for name, value in chosen.items())]
+
+
+def _described(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {_cell(value)}" for name, value in values.items())
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,86 @@
+"""Searches for a system's best settings with keras-tuner; every trial is a run, trained by the train command.
+
+    python -m tfmir.tune --flagfile=launch/tune.flags
+
+Writes <output>/trials.md, trials.json and best.flags, which train accepts; TensorBoard: --logdir=<output>/runs. The
+test split is not looked at. Interrupted, the same command goes on where it stopped. Several machines that share
+<output> search together through keras-tuner's own environment variables (README, "Tuning").
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from tfmir import flags
+from tfmir.errors import UserError
+from tfmir.params import RunParams, check_system, field
+from tfmir.train import DEMO_RECORDS
+
+# The settings that can be searched over: those with a few values, and those with a range on a logarithmic scale.
+CHOICES: dict[str, tuple[object, ...]] = {
+    "batch_size": (16, 32, 64, 128),
+    "negatives": ("random", "all", "semihard", "hard"),
+}
+RANGES = {"margin": (0.05, 0.5), "learning_rate": (0.0005, 0.01), "triplet_weight": (0.5, 50.0)}
+_NAMES = (*CHOICES, *RANGES)
+_TRIPLETS_ONLY = ("margin", "negatives", "triplet_weight")
+
+
+@dataclasses.dataclass(frozen=True)
+class TuneParams:
+    """Flags of the command, beside those of the system."""
+
+    records: str = field(DEMO_RECORDS, "directory of the record set")
+    output: str = field("runs/tune", "directory of the trials and of the results")
+    tuner: str = field("random", "how settings are chosen", choices=("random", "hyperband", "bayesian"))
+    max_trials: int = field(20, "trials (for hyperband: of its first round at least)", lower=1)
+    vary: str = field("margin,learning_rate,batch_size,negatives", f"what is searched over, of {', '.join(_NAMES)}")
+    objective: str = field(
+        "val_recall_1",
+        "what is best: R@1 of the whole space or macro ROC-AUC on the validation split, or its loss, which cannot be "
+        "compared across margins",
+        choices=("val_recall_1", "val_roc_auc", "val_loss"),
+    )
+    params: RunParams = RunParams()
+
+
+def main(params: TuneParams) -> None:
+    """Searches, and writes what was found."""
+    check_system(params.params.system)
+    names = [name.strip() for name in params.vary.split(",") if name.strip()]
+    _check(names, params)
+    from tfmir.experiments.tuning import Search, search
+
+    search(
+        Search(
+            params=params.params,
+            records=params.records,
+            output=params.output,
+            tuner=params.tuner,
+            max_trials=params.max_trials,
+            objective=params.objective,
+            choices={name: CHOICES[name] for name in names if name in CHOICES},
+            ranges={name: RANGES[name] for name in names if name in RANGES},
+        )
+    )
+
+
+def _check(names: list[str], params: TuneParams) -> None:
+    unknown = [name for name in names if name not in _NAMES]
+    if unknown or not names:
+        raise UserError(f"--vary={params.vary}: name at least one of {', '.join(_NAMES)}")
+    system = params.params.system
+    if not system.uses_triplets:
+        useless = [name for name in names if name in _TRIPLETS_ONLY]
+        if useless:
+            raise UserError(f"--vary: {useless[0]} means nothing to --system={system.system}: leave it out")
+    if "triplet_weight" in names and system.system != "joint":
+        raise UserError("--vary: triplet_weight is the joint system's only: leave it out")
+    if params.objective == "val_loss" and {"margin", "triplet_weight"} & set(names):
+        raise UserError("--objective=val_loss is not comparable across margins and weights: take val_recall_1")
+    if params.tuner == "hyperband" and params.params.training.schedule != "plateau":
+        raise UserError("--tuner=hyperband gives good trials more epochs, which only --schedule=plateau allows")
+
+
+if __name__ == "__main__":
+    flags.run(main, TuneParams)
