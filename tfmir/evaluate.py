@@ -16,6 +16,7 @@ from tfmir.params import field
 if TYPE_CHECKING:
     from tfmir.data.records import Manifest
     from tfmir.evaluation.report import Contender, EmbeddedSplit
+    from tfmir.model.system import System
     from tfmir.training.run_directory import Run
 
 
@@ -24,6 +25,8 @@ class EvaluateParams:
     """Flags of the command."""
 
     run: str = field("", "run directory (default: runs/<name of the flag file>)")
+    human_triplets: str = field("", "CSV of dim-sim (Zenodo 3889149): agreement with its listeners is reported too")
+    audio_dir: str = field("", "folder with the songs of --human_triplets, each file named by the song's id")
 
 
 def main(params: EvaluateParams) -> dict[str, Any]:
@@ -42,7 +45,8 @@ def main(params: EvaluateParams) -> dict[str, Any]:
     run = trained_run(params.run)
     manifest = load_manifest(run.records)
     check_features(manifest, run.params.features, source=run.records)
-    test = embed_split(trained_system(run), run.records, manifest, "test")
+    system = trained_system(run)
+    test = embed_split(system, run.records, manifest, "test")
     questions = stored_questions(run.records, manifest, "test", test.labels, test.excerpt_tracks)
     switches = run.params.system
     ours = Contender(test.embeddings, test.scores, switches.disentangled, switches.normalized, test.excerpts)
@@ -50,6 +54,8 @@ def main(params: EvaluateParams) -> dict[str, Any]:
     history = load_history(run)
     report = evaluate(run.vocabulary, test.labels, contenders, questions=questions)
     report["training"] = training_time(history)
+    if params.human_triplets:
+        report["human"] = _agreement(system, params)
     with files.replacing(run.path / "test.npz") as temporary:
         np.savez(temporary, track_ids=np.array(test.track_ids), embeddings=test.embeddings, labels=test.labels)
     files.write_text(run.path / "report.md", f"# {run.path.name} on {run.corpus}\n\n{markdown(report)}")
@@ -57,6 +63,15 @@ def main(params: EvaluateParams) -> dict[str, Any]:
     _figures(run, test, report, history)
     print(f"\n{summary(report)}\nreport: {run.path / 'report.md'}, figures: {run.path / 'figures'}")
     return report
+
+
+def _agreement(system: System, params: EvaluateParams) -> dict[str, Any]:
+    """Agreement with listeners, in the whole space and in each sub-space; its intervals as in the report."""
+    from tfmir.corpora import dimsim
+    from tfmir.evaluation.human import agreement, embed_clips
+
+    triplets = dimsim.load(params.human_triplets)
+    return dataclasses.asdict(agreement(system, triplets, embed_clips(system, triplets, params.audio_dir)))
 
 
 def _baselines(run: Run, manifest: Manifest, test: EmbeddedSplit) -> dict[str, Contender]:

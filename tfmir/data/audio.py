@@ -11,6 +11,7 @@ import numpy as np
 import soundfile
 import soxr
 
+AUDIO_SUFFIXES = frozenset({".aif", ".aiff", ".flac", ".m4a", ".mp3", ".ogg", ".opus", ".wav"})
 _BLOCK_SECS = 30
 # MPEG decoders may drop the encoder's padding at the end: two frames of 1152 samples.
 _PROMISE_TOLERANCE = 2 * 1152

@@ -1,7 +1,8 @@
 """The numbers of a run beside its baselines: the structure of `report.json`.
 
     {"notions": {notion: [tag, …]}, "tracks": int, "contenders": {name: contender}, "ratios": {...},
-     "training": {"epochs": int, "seconds_per_epoch": number, "seconds": number, "cpu_seconds": number} or null}
+     "training": {"epochs": int, "seconds_per_epoch": number, "seconds": number, "cpu_seconds": number} or null,
+     "human": {"triplets": int, "votes": int, "whole": interval, "subspaces": {notion: interval}} or null}
 
     contender   recall          {k: interval}, whole space, all tags
                 recall_notion   {notion: {k: interval}}, own sub-space if disentangled, that notion's tags
@@ -112,6 +113,7 @@ def evaluate(
         "contenders": results,
         "ratios": ratios,
         "training": None,
+        "human": None,
     }
 
 

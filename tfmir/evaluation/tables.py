@@ -20,6 +20,11 @@ def summary(report: dict[str, Any]) -> str:
     system = next(iter(report["contenders"].values()))
     if system["leakage_gap"] is not None:
         lines.append(f"leakage gap (diagonal minus the rest): {system['leakage_gap']:.3f}")
+    if report["human"]:
+        human = report["human"]
+        spaces = {"whole space": human["whole"], **human["subspaces"]}
+        found = ", ".join(f"{name} {_interval(value)}" for name, value in spaces.items())
+        lines.append(f"agreement with {human['votes']} votes of listeners on {human['triplets']} triplets: {found}")
     return "\n".join(lines)
 
 

@@ -12,14 +12,12 @@ import numpy as np
 from tqdm import tqdm
 
 from tfmir import files
-from tfmir.data.audio import AudioError
+from tfmir.data.audio import AUDIO_SUFFIXES, AudioError
 from tfmir.data.records import check_features, load_manifest
 from tfmir.errors import UserError
 from tfmir.evaluation.embed import embed_file, embed_split
 from tfmir.model.system import System
 from tfmir.training.run_directory import Run
-
-AUDIO_SUFFIXES = frozenset({".aif", ".aiff", ".flac", ".m4a", ".mp3", ".ogg", ".opus", ".wav"})
 
 
 @dataclasses.dataclass(frozen=True)
