@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from tfmir.evaluation import baselines, plots
-from tfmir.evaluation.report import Contender, evaluate
+from tfmir.evaluation.report import Contender, evaluate, training_time
 from tfmir.evaluation.subspaces import subspace_embeddings, unit
 from tfmir.evaluation.tables import markdown, summary
 from tfmir.vocabulary import Vocabulary
@@ -51,6 +51,25 @@ def test_the_leakage_diagonal_is_the_subspace_accuracy(report):
     mine = report["contenders"]["mine"]
     for index, notion in enumerate(VOCABULARY.notions):
         assert mine["leakage"][index][index] == pytest.approx(mine["triplets_subspace"][notion]["mean"])
+
+
+def test_embeddings_without_unit_norm_are_compared_by_cosine_too(data):
+    """Lengths at random: the inner product prefers long vectors, the cosine is as for the unit vectors."""
+    labels, embeddings, scores = data
+    long = embeddings * np.random.default_rng(1).uniform(0.1, 10, [120, 1])
+    contenders = {"raw": Contender(long, scores, normalized=False), "unit": Contender(embeddings, scores)}
+    found = evaluate(VOCABULARY, labels, contenders)["contenders"]
+    assert found["raw"]["cosine"]["recall"] == found["unit"]["recall"]
+    assert found["raw"]["cosine"]["triplets"] == found["unit"]["triplets"]
+    assert found["raw"]["recall"]["1"]["mean"] < found["unit"]["recall"]["1"]["mean"]
+    assert found["unit"]["cosine"] is None
+
+
+def test_training_time_is_the_median_epoch_times_their_number():
+    """Seconds 2, 3, 40 (a pause): median 3, three epochs: 9; processors 4, 4, 5: 12."""
+    rows = [{"seconds": s, "cpu_seconds": c} for s, c in ((2, 4), (3, 4), (40, 5))]
+    assert training_time(rows) == {"epochs": 3, "seconds_per_epoch": 3.0, "seconds": 9.0, "cpu_seconds": 12.0}
+    assert training_time([]) is None
 
 
 def test_what_a_contender_lacks_is_null(report):

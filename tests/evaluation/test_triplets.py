@@ -3,7 +3,7 @@ import pytest
 
 from tfmir.errors import UserError
 from tfmir.evaluation.subspaces import subspace_embeddings, unit
-from tfmir.evaluation.triplets import correct, draw_triplets, leakage_gap, leakage_matrix
+from tfmir.evaluation.triplets import correct, draw_track_triplets, draw_triplets, leakage_gap, leakage_matrix
 from tfmir.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary.from_dict({"genre": ["a", "b", "c"], "mood": ["x", "y"]})
@@ -65,3 +65,22 @@ def test_a_dead_subspace_predicts_nothing_and_is_no_nan():
     parts = subspace_embeddings(np.zeros([4, 6]), VOCABULARY)
     assert not np.isnan(parts["genre"]).any()
     assert not correct(parts["genre"], np.array([[0, 1, 2]])).any()
+
+
+def test_track_triplets_are_two_excerpts_of_a_track_and_one_of_another():
+    """Tracks of 1, 3, 2 and 4 excerpts: the first can be a negative only, and every other is the anchor's a third."""
+    tracks = np.repeat([0, 1, 2, 3], [1, 3, 2, 4])
+    triplets = draw_track_triplets(tracks, count=3000)
+    anchor, positive, negative = triplets.T
+    assert (anchor != positive).all()
+    assert (tracks[anchor] == tracks[positive]).all()
+    assert (tracks[anchor] != tracks[negative]).all()
+    assert set(anchor) == set(positive) == set(range(1, 10))
+    assert set(negative) == set(range(10))
+    np.testing.assert_allclose(np.bincount(tracks[anchor], minlength=4) / 3000, [0, 1 / 3, 1 / 3, 1 / 3], atol=0.04)
+    np.testing.assert_array_equal(triplets, draw_track_triplets(tracks, count=3000))
+
+
+@pytest.mark.parametrize("tracks", [[0, 1, 2], [0, 0, 0]])
+def test_without_two_excerpts_or_two_tracks_there_are_no_track_triplets(tracks):
+    assert draw_track_triplets(np.array(tracks)) is None

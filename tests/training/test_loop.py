@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tfmir.data.records import load_manifest
+from tfmir.data.records import load_manifest, read_tracks
 from tfmir.errors import UserError
-from tfmir.params import EncoderParams, PipelineParams, RunParams, TrainParams
+from tfmir.params import EncoderParams, PipelineParams, RunParams, SystemParams, TrainParams
 from tfmir.training.loop import steps_per_epoch, train, trained_system
 from tfmir.training.run_directory import load_run, open_run, trained_run
 
@@ -43,8 +43,11 @@ def finished(records, tmp_path_factory):
 
 
 def history(run):
+    """All but the times, which differ."""
     with (pathlib.Path(run) / "history.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
+        rows = list(csv.DictReader(file))
+    assert all(float(row.pop("seconds")) > 0 < float(row.pop("cpu_seconds")) for row in rows)
+    return rows
 
 
 def weights(path):
@@ -82,6 +85,54 @@ def test_stopping_between_epochs_and_going_on_gives_the_same_run(records, finish
     assert history(tmp_path / "parts") == history(finished.path)
     for a, b in zip(weights(tmp_path / "parts"), weights(finished.path), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+TRIPLET = dataclasses.replace(
+    TINY, system=SystemParams("triplet", track_weight=0.5), pipeline=dataclasses.replace(TINY.pipeline, batch_size=8)
+)
+
+
+@pytest.fixture(scope="module")
+def triplet_run(records, tmp_path_factory):
+    return run_training(records, tmp_path_factory.mktemp("runs") / "triplet", TRIPLET)
+
+
+def test_a_triplet_run_stopped_and_resumed_gives_the_same_run_with_its_random_negatives(records, triplet_run, tmp_path):
+    short = dataclasses.replace(TRIPLET, training=dataclasses.replace(TINY.training, epochs=2))
+    run_training(records, tmp_path / "parts", short)
+    run_training(records, tmp_path / "parts", TRIPLET)
+    assert history(tmp_path / "parts") == history(triplet_run.path)
+    for a, b in zip(weights(tmp_path / "parts"), weights(triplet_run.path), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_prototypes_are_the_mean_embeddings_of_the_tracks_with_a_tag(records, triplet_run):
+    system, manifest = trained_system(triplet_run), load_manifest(records)
+    tracks = list(read_tracks(records, manifest, "train"))
+    labels = manifest.vocabulary.multi_hot([track.tags for track in tracks])
+    embeddings = []
+    for track in tracks:
+        count = len(track.log_mel) // 129
+        excerpts = track.log_mel[: count * 129].reshape(1, count, 129, 128).astype(np.float32)
+        embeddings.append(system.track_embedding(excerpts).numpy()[0])
+    expected = [np.mean(np.array(embeddings)[labels[:, tag]], axis=0) for tag in range(labels.shape[1])]
+    np.testing.assert_allclose(system.prototypes.vectors, expected, atol=1e-5)
+
+
+def test_prototypes_are_computed_once_and_stored_with_the_weights(triplet_run, monkeypatch):
+    monkeypatch.setattr("tfmir.training.loop.fit_prototypes", None)
+    assert np.any(trained_system(triplet_run).prototypes.vectors.numpy())
+
+
+@pytest.mark.parametrize(("batch", "track_weight", "remedy"), [(6, 0.5, "use 8"), (3, 0.0, "use 4"), (2, 0.0, "use 4")])
+def test_a_batch_that_gives_no_pairs_with_negatives_is_refused(records, tmp_path, batch, track_weight, remedy):
+    params = dataclasses.replace(
+        TRIPLET,
+        system=SystemParams("triplet", track_weight=track_weight),
+        pipeline=dataclasses.replace(TINY.pipeline, batch_size=batch),
+    )
+    with pytest.raises(UserError, match=remedy):
+        run_training(records, tmp_path / "new", params)
 
 
 def test_a_finished_run_is_left_alone(records, finished, capsys):

@@ -1,0 +1,144 @@
+"""compare and tune as a user types them, at a tiny size."""
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tfmir.corpora import folder
+from tfmir.data.build import build_records
+
+TINY_FLAGS = """--records={records}
+--width_multiplier=0.0625
+--blocks=1
+--embedding_dim=16
+--batch_size=8
+--excerpts_per_read=2
+--shuffle_buffer=8
+--epochs=2
+"""
+
+
+@pytest.fixture(scope="module")
+def settings(audio_folder, tmp_path_factory):
+    """A flag file for records whose test split has as many tracks as retrieval at 8 needs."""
+    folder_of_audio = shutil.copytree(audio_folder, tmp_path_factory.mktemp("more") / "audio")
+    annotations = folder_of_audio / "annotations.csv"
+    rows = [f"{i}.flac,test,artist3,{('rock', 'jazz')[i % 2]},{('calm', 'wild')[i // 2 % 2]}" for i in range(30, 36)]
+    for index in range(30, 36):
+        (folder_of_audio / f"{index}.flac").symlink_to(folder_of_audio / f"{index - 30:02d}.flac")
+    annotations.write_text(annotations.read_text() + "\n".join(rows) + "\n")
+    records = folder_of_audio.parent / "records"
+    corpus = folder.load(str(folder_of_audio), str(annotations), name="more", licence="CC0-1.0")
+    build_records(corpus, str(records), num_shards=1, max_rejected_fraction=0.0, workers=1)
+    path = folder_of_audio.parent / "tiny.flags"
+    path.write_text(TINY_FLAGS.format(records=records))
+    return path
+
+
+def command(repository, name, *flags):
+    return {
+        "args": [sys.executable, "-m", f"tfmir.{name}", *map(str, flags)],
+        "cwd": repository,
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.STDOUT,
+        "text": True,
+    }
+
+
+def call(repository, name, *flags):
+    return subprocess.run(**command(repository, name, *flags), check=False)
+
+
+def without_times(output):
+    report = json.loads((output / "report.json").read_text())
+    return {name: value for name, value in report.items() if "seconds" not in name}
+
+
+def test_compare_interrupted_in_the_middle_and_started_again_ends_with_the_same_report(repository, settings, tmp_path):
+    """As many at a time in both: how many threads a run has decides the last digit of its sums."""
+    flags = ["--systems=proxy,triplet_track", "--seeds=3", f"--settings={settings}", "--jobs=2"]
+    whole = call(repository, "compare", *flags, f"--output={tmp_path}/whole")
+    assert whole.returncode == 0, whole.stdout
+    process = subprocess.Popen(**command(repository, "compare", *flags, f"--output={tmp_path}/parts"))
+    end = time.monotonic() + 120
+    while not (tmp_path / "parts/triplet_track-3/backup/epoch-000001").exists():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    assert "give the same command again" in process.communicate(timeout=60)[0]
+    assert process.returncode == 130
+    assert not (tmp_path / "parts/report.md").exists()
+    again = call(repository, "compare", *flags, f"--output={tmp_path}/parts")
+    assert again.returncode == 0, again.stdout
+    assert re.search("resuming|nothing to do", (tmp_path / "parts/triplet_track-3/train.log").read_text())
+    assert without_times(tmp_path / "parts") == without_times(tmp_path / "whole")
+    figures = {path.name for path in (tmp_path / "parts/figures").iterdir()}
+    assert figures == {"recall.png", "time.png", "leakage.png", "tsne.png"}
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--systems=nobody"], "launch/nobody.flags: no such flag file"),
+        (["--systems=proxy,proxy"], "stands twice"),
+        (["--systems=proxy", "--seeds=one"], "'one' is no whole number"),
+        (["--systems="], "nothing to compare"),
+    ],
+)
+def test_what_cannot_be_compared_is_one_line(repository, tmp_path, flags, message):
+    result = call(repository, "compare", *flags, f"--output={tmp_path}/out")
+    assert result.returncode == 2
+    assert message in result.stdout
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_that_fails_is_named_with_its_log(repository, settings, tmp_path):
+    bad = tmp_path / "bad.flags"
+    bad.write_text("--batch_size=6\n")
+    flags = ["--systems=triplet_track", "--seeds=0", f"--settings={settings},{bad}", f"--output={tmp_path}/out"]
+    result = call(repository, "compare", *flags)
+    assert result.returncode == 2
+    assert re.search(r"error: tfmir.train .* ended with code 2: error: --batch_size=6.*train.log", result.stdout)
+
+
+def test_tune_finds_a_setting_that_train_accepts_and_goes_on_with_more_trials(repository, settings, tmp_path):
+    flags = ["--flagfile=launch/joint.flags", f"--flagfile={settings}", "--vary=triplet_weight,negatives"]
+    flags += [f"--output={tmp_path}/out", "--epochs=1"]
+    first = call(repository, "tune", *flags, "--max_trials=1")
+    assert first.returncode == 0, first.stdout
+    log = (tmp_path / "out/runs/0.log").stat().st_mtime_ns
+    second = call(repository, "tune", *flags, "--max_trials=2")
+    assert second.returncode == 0, second.stdout
+    trials = json.loads((tmp_path / "out/trials.json").read_text())
+    assert [trial["val_recall_1"] for trial in trials] == sorted((t["val_recall_1"] for t in trials), reverse=True)
+    assert sorted(trial["trial"] for trial in trials) == ["0", "1"]
+    assert (tmp_path / "out/runs/0.log").stat().st_mtime_ns == log
+    assert list((tmp_path / "out/runs/1/logs").glob("events*"))
+    best = (tmp_path / "out/best.flags").read_text()
+    assert f"--negatives={trials[0]['negatives']}" in best
+    train = call(repository, "train", f"--flagfile={tmp_path}/out/best.flags", f"--run={tmp_path}/best")
+    assert train.returncode == 0, train.stdout
+    other = call(repository, "tune", *flags, "--objective=val_roc_auc")
+    assert (other.returncode, "holds another search" in other.stdout) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--vary=tempo"], "name at least one of"),
+        (["--system=proxy", "--vary=margin"], "margin means nothing to --system=proxy"),
+        (["--system=triplet", "--vary=triplet_weight"], "the joint system's only"),
+        (["--system=triplet", "--vary=margin", "--objective=val_loss"], "not comparable across margins"),
+        (["--system=triplet", "--tuner=hyperband", "--schedule=cosine"], "only --schedule=plateau allows"),
+    ],
+)
+def test_what_cannot_be_searched_is_one_line(repository, tmp_path, flags, message):
+    result = call(repository, "tune", *flags, f"--output={tmp_path}/out")
+    assert (result.returncode, message in result.stdout) == (2, True), result.stdout
+    assert not (tmp_path / "out").exists()
