@@ -81,6 +81,19 @@ def repository():
     return REPOSITORY
 
 
+def pytest_collection_modifyitems(items):
+    """Each file's tests go to one process, which builds its fixtures once; README's blocks are run by one as well."""
+    for item in items:
+        name = "readme" if "readme" in getattr(item, "fixturenames", ()) else item.path.name
+        item.add_marker(pytest.mark.xdist_group(name))
+
+
+@pytest.fixture(scope="session")
+def readme_blocks():
+    """(language, text) of every bash and Python block of README."""
+    return re.findall(r"```(bash|python)\n(.*?)```", (REPOSITORY / "README.md").read_text(), re.DOTALL)
+
+
 @dataclasses.dataclass(frozen=True)
 class Readme:
     """Where README's blocks were run, and what became of each."""
@@ -101,7 +114,7 @@ TINY_FLAGS = """--records=tfrecords/demo
 
 
 @pytest.fixture(scope="session")
-def readme(tmp_path_factory, audio_folder):
+def readme(tmp_path_factory, audio_folder, readme_blocks):
     """README's blocks, run in order in an empty folder; `launch/demo.flags` is smaller still, the rest as it stands."""
     here = tmp_path_factory.mktemp("readme")
     shutil.copytree(REPOSITORY / "launch", here / "launch")
@@ -111,10 +124,9 @@ def readme(tmp_path_factory, audio_folder):
     shutil.copy(here / "music/00.flac", here / "music/song.flac")
     results = {}
     prepare = "python -m tfmir.prepare --corpus=demo --demo_scale=0.05 --workers=2"
-    blocks = re.findall(r"```(bash|python)\n(.*?)```", (REPOSITORY / "README.md").read_text(), re.DOTALL)
     lines = [
         prepare,
-        *(line for kind, block in blocks for line in ([block] if kind == "python" else block.splitlines())),
+        *(line for kind, block in readme_blocks for line in ([block] if kind == "python" else block.splitlines())),
     ]
     for line in lines:
         if line.startswith("make "):
