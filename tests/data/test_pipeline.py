@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfmir.data.pairs import fixed_pairs
 from tfmir.data.pipeline import fixed_excerpts, spec_augment, training_batches
 from tfmir.data.records import load_manifest, read_tracks, shard_paths
 from tfmir.params import FeatureParams, PipelineParams
@@ -87,6 +88,21 @@ def test_the_stream_can_start_at_any_batch(records, manifest, first_batch):
 def test_passes_differ(records, manifest):
     twelve = batches(records, manifest, 12)
     assert not same(twelve[:6], twelve[6:])
+
+
+def test_a_set_that_is_read_anew_every_epoch_has_no_tuning_thread_that_would_hold_up_its_end(records, manifest):
+    paths = shard_paths(records, manifest, "validation")
+    excerpts = fixed_excerpts(paths, num_tags=4, batch_size=5, features=FEATURES)
+    pairs = fixed_pairs(
+        paths,
+        vocabulary=manifest.vocabulary,
+        notion_counts=manifest.splits["validation"].notion_counts,
+        params=PipelineParams(batch_size=4),
+        features=FEATURES,
+        seed=0,
+    )
+    assert not excerpts.options().autotune.enabled
+    assert not pairs.options().autotune.enabled
 
 
 def test_fixed_excerpts_are_all_non_overlapping_ones_in_order(records, manifest):

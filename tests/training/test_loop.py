@@ -11,6 +11,7 @@ import time
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tfmir.data.records import load_manifest, read_tracks
@@ -18,6 +19,7 @@ from tfmir.errors import UserError
 from tfmir.params import EncoderParams, PipelineParams, RunParams, SystemParams, TrainParams
 from tfmir.training.loop import steps_per_epoch, train, trained_system
 from tfmir.training.run_directory import load_run, open_run, trained_run
+from tfmir.training.strategy import make_strategy
 
 TINY = RunParams(
     encoder=EncoderParams(width_multiplier=0.0625, blocks=1, embedding_dim=16),
@@ -213,6 +215,12 @@ def test_an_epoch_is_the_asked_excerpts_of_every_track():
     assert steps_per_epoch(params, 100) == 38
     fixed = dataclasses.replace(params, training=TrainParams(steps_per_epoch=5))
     assert steps_per_epoch(fixed, 100) == 5
+
+
+def test_one_device_needs_no_strategy():
+    """One over a single device made every validation wait for a sleeping thread, up to as long as the epoch itself."""
+    with make_strategy(TrainParams()).scope():
+        assert not tf.distribute.has_strategy()
 
 
 def test_two_replicas_and_mixed_precision_train_from_the_command_line(records, tmp_path):

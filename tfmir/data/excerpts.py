@@ -92,9 +92,15 @@ def fold_in(key: tf.Tensor, number: tf.Tensor | int) -> tf.Tensor:
     return tf.random.experimental.stateless_fold_in(key, tf.cast(number, tf.int64))
 
 
-def options() -> tf.data.Options:
-    """Under a strategy every replica gets its part of each batch; files are not dealt out to replicas."""
+def options(*, tuned: bool = True) -> tf.data.Options:
+    """Under a strategy every replica gets its part of each batch; files are not dealt out to replicas.
+
+    Args:
+      tuned: whether a thread tunes the parallelism. That thread sleeps for 10 ms, 20 ms, 40 ms and so on up to a minute
+        and is not woken when its iterator is dropped, so a data set that is read anew every epoch goes without.
+    """
     options = tf.data.Options()
+    options.autotune.enabled = tuned
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
     return options
 

@@ -98,7 +98,7 @@ def fixed_pairs(
     drawn = _with_tags(rows, key, vocabulary=vocabulary, rates=rates)
     batches = join(drawn).batch(params.batch_size // (2 * per_track))
     decoded = batches.map(lambda batch: _decoded_pairs(batch, features), **PARALLEL)
-    return decoded.prefetch(tf.data.AUTOTUNE).with_options(options())
+    return decoded.prefetch(2).with_options(options(tuned=False))
 
 
 def notion_rates(notion_counts: Sequence[int], sampling: str) -> np.ndarray | None:

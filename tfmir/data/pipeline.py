@@ -67,7 +67,7 @@ def fixed_excerpts(paths: Sequence[str], *, num_tags: int, batch_size: int, feat
     batches = excerpts.batch(batch_size).map(
         lambda x: (decode(x["data"][:, 0], features), tf.cast(x["labels"], tf.float32), x["position"]), **PARALLEL
     )
-    return batches.prefetch(tf.data.AUTOTUNE).with_options(options())
+    return batches.prefetch(2).with_options(options(tuned=False))
 
 
 def augmented(log_mel: tf.Tensor, params: PipelineParams, seed: int, index: tf.Tensor) -> tf.Tensor:

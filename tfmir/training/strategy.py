@@ -12,7 +12,10 @@ _SAFE_KERAS = (3, 10)
 
 
 def make_strategy(params: TrainParams) -> tf.distribute.Strategy:
-    """A MirroredStrategy over every GPU, or over `replicas` logical CPU devices.
+    """A MirroredStrategy over every GPU, or over `replicas` logical CPU devices; one device needs none.
+
+    A strategy over one device would not be free: its iterators' tuning threads wake up after 10 ms, 20 ms, 40 ms and
+    so on, and can only end then, so dropping the validation set's iterator could take as long as the epoch had.
 
     Must be called before TensorFlow has touched its devices.
 
@@ -29,10 +32,11 @@ def make_strategy(params: TrainParams) -> tf.distribute.Strategy:
     if gpus:
         if count > len(gpus):
             raise UserError(f"--replicas={count} but there are {len(gpus)} GPUs: use at most as many")
-        return tf.distribute.MirroredStrategy([f"GPU:{i}" for i in range(count)])
-    if count > 1:
+    elif count > 1:
         _split_cpu(count)
-    return tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(count)])
+    if count == 1:
+        return tf.distribute.get_strategy()
+    return tf.distribute.MirroredStrategy([f"{'GPU' if gpus else 'CPU'}:{i}" for i in range(count)])
 
 
 def _split_cpu(count: int) -> None:
