@@ -84,7 +84,8 @@ class SystemParams:
     margin: float = field(0.1, "of the triplet hinge, a difference of cosines (paper, section 4.4)", lower=0.0)
     negatives: str = field(
         "random",
-        "of a triplet: one at random of the batch, all, the nearest that is farther than the positive, or the nearest",
+        "of a triplet: one at random of the batch, all (with every positive too), the nearest that is farther than the "
+        "positive, or the nearest",
         choices=("random", "all", "semihard", "hard"),
     )
     track_weight: float = field(0.0, "of the hinge on two excerpts of a track (paper: 0.5; 0: none)", lower=0.0)

@@ -37,9 +37,11 @@ def loops(labels, tag, positive, similarity, negatives):
     return found
 
 
-def mined(labels, tag, positive, similarity, negatives, seed=SEED):
+def mined(labels, tag, positive, similarity, negatives, seed=SEED, positives=None):
     allowed = lacks_tag(tf.constant(labels), tf.constant(tag))
-    found = mine(tf.constant(similarity), tf.constant(positive), allowed, negatives=negatives, seed=seed)
+    found = mine(
+        tf.constant(similarity), tf.constant(positive), allowed, negatives=negatives, seed=seed, positives=positives
+    )
     rows = zip(found.anchor.numpy(), found.positive.numpy(), found.negative.numpy(), strict=True)
     return {tuple(map(int, row)) for row, valid in zip(rows, found.valid.numpy(), strict=True) if valid}
 
@@ -58,6 +60,23 @@ def test_random_negatives_over_many_draws_are_exactly_those_of_three_loops(seed,
 def test_all_negatives_are_those_of_three_loops(seed, rate):
     batch = random_batch(seed, rate=rate)
     assert mined(*batch, "all") == loops(*batch, "all")
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("rate", [0.1, 0.4, 0.9])
+def test_all_triplets_of_a_batch_are_those_of_three_loops(seed, rate):
+    labels, tag, positive, similarity = random_batch(seed, rate=rate)
+    n = len(labels)
+    positives = ~lacks_tag(tf.constant(labels), tf.constant(tag)) & ~tf.eye(n, dtype=tf.bool)
+    found = mined(labels, tag, positive, similarity, "all", positives=positives)
+    expected = set()
+    for a in range(n):
+        for p in range(n):
+            for b in range(n):
+                if p != a and labels[p, tag[a]] and not labels[b, tag[a]]:
+                    expected.add((a, p, b))
+    assert found == expected
+    assert found >= loops(labels, tag, positive, similarity, "all")
 
 
 @pytest.mark.parametrize("seed", range(5))

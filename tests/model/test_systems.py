@@ -109,6 +109,23 @@ def test_a_pair_from_one_track_is_no_triplet_and_short_tracks_have_no_track_trip
     assert system.test_on_batch(x, targets, return_dict=True)["valid_triplets"] == 12 + 14
 
 
+def test_all_takes_every_positive_of_another_track_with_every_negative():
+    """Two pairs of four tracks, tags: pair 0 drew a, pair 1 drew x. Track 0: a; 1: a x; 2: a x; 3: x.
+    Tag a, anchors 0 and 1: positives the two others that carry it, one negative (3): 2 · 2 · 1. Tag x, anchors 2 and 3:
+    2 · 2 · 1 with negative 0. Track 2 renamed as track 1: anchor 1 loses positive 2, anchor 2 loses positive 1."""
+    system = tiny("triplet_disentangled", negatives="all")
+    system.compile(optimizer="adam", jit_compile=False)
+    x, targets = batch(system, pairs=2)
+    a, x_tag = 0, 3
+    targets["labels"] = np.zeros([2, 2, 5], np.float32)
+    for track, tags in enumerate([[a], [a, x_tag], [a, x_tag], [x_tag]]):
+        targets["labels"][track // 2, track % 2, tags] = 1
+    targets["tag"] = np.array([a, x_tag])
+    assert system.test_on_batch(x, targets, return_dict=True)["valid_triplets"] == 8
+    targets["track"] = np.array([[0, 1], [1, 3]])
+    assert system.test_on_batch(x, targets, return_dict=True)["valid_triplets"] == 6
+
+
 def test_joint_is_the_proxy_loss_plus_the_weighted_hinge():
     system = tiny("joint", negatives="hard")
     system.compile(optimizer="adam", jit_compile=False)

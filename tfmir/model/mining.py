@@ -1,5 +1,7 @@
 """Triplets out of one batch: every excerpt is an anchor, its positive is given, its negatives are chosen here.
 
+Or every triplet that the batch holds is taken (`all`).
+
 The miner gives indices and a validity mask and no gradient; the loss takes them (`losses.triplet_hinge`). Under a
 distribution strategy each replica mines its own part of the batch: negatives are not looked for elsewhere.
 """
@@ -45,13 +47,15 @@ def mine(
     *,
     negatives: str,
     seed: tf.Tensor,
+    positives: tf.Tensor | None = None,
 ) -> Triplets:
-    """Chooses one negative for every anchor, or takes all.
+    """Chooses one negative for every anchor, or takes all triplets.
 
-    `random`: any allowed excerpt (the paper, section 4.4). `all`: every allowed excerpt, n triplets an anchor; the loss
-    that `random` has on average, without its noise. `hard`: the allowed one most similar to the anchor.
+    `random`: any allowed excerpt (the paper, section 4.4). `hard`: the allowed one most similar to the anchor.
     `semihard`: the most similar among those less similar than the positive (Schroff et al., FaceNet, CVPR 2015,
-    section 3.2); an anchor without one gives no triplet.
+    section 3.2); an anchor without one gives no triplet. `all`: every allowed excerpt with every positive (Hermans et
+    al., In Defense of the Triplet Loss, 2017, "batch all"), the loss that `random` has on average with far less noise;
+    up to n³ triplets, so for batches of a hundred or two on a replica.
 
     Args:
       similarity: float32 [n, n], row i seen from anchor i.
@@ -59,13 +63,15 @@ def mine(
       allowed: bool [n, n], which excerpts may be an anchor's negative.
       negatives: random, all, semihard or hard.
       seed: int64 [2], of the random choice.
+      positives: bool [n, n], which excerpts may be an anchor's positive, for `all`; None: the one in `positive`.
     """
     n = tf.shape(similarity)[0]
     similarity, positive = tf.stop_gradient(similarity), tf.cast(positive, tf.int32)
     if negatives == "all":
-        anchor, negative = tf.meshgrid(tf.range(n), tf.range(n), indexing="ij")
-        flat = [tf.reshape(index, [-1]) for index in (anchor, negative)]
-        return Triplets(flat[0], tf.gather(positive, flat[0]), flat[1], tf.reshape(allowed, [-1]))
+        if positives is None:
+            positives = tf.one_hot(positive, n, on_value=True, off_value=False)
+        index = tf.cast(tf.where(positives[:, :, tf.newaxis] & allowed[:, tf.newaxis, :]), tf.int32)  # [triplets, 3]
+        return Triplets(index[:, 0], index[:, 1], index[:, 2], tf.ones_like(index[:, 0], tf.bool))
     if negatives == "semihard":
         allowed &= similarity < tf.gather(similarity, positive, batch_dims=1)[:, tf.newaxis]
     preference = tf.random.stateless_uniform(tf.shape(similarity), seed) if negatives == "random" else similarity

@@ -56,20 +56,30 @@ class TripletTerm:
         labels = of_excerpts(targets["labels"], per_track) > 0
         partner = tf.reshape(rows[:, ::-1], [-1])
         similarity = notion_similarity(parts, tf.gather(self.notion_of_tag, tag), self.notions)
+        others, lacks = track[:, tf.newaxis] != track[tf.newaxis], lacks_tag(labels, tag)
         # A track says nothing about a tag when it is compared with itself.
-        allowed = lacks_tag(labels, tag) & (track != tf.gather(track, partner))[:, tf.newaxis]
-        loss = self._hinge(similarity, partner, allowed, seed)
+        allowed = lacks & (track != tf.gather(track, partner))[:, tf.newaxis]
+        loss = self._hinge(similarity, partner, allowed, seed, positives=others & ~lacks)
         if self.params.track_weight:
             whole = unit(f)
             sibling = tf.reshape(rows[:, :, ::-1], [-1])
-            others = track[:, tf.newaxis] != track[tf.newaxis]
             others &= (of_excerpts(targets["apart"], per_track) > 0)[:, tf.newaxis]
             cosines = tf.matmul(whole, whole, transpose_b=True)
             loss += self.params.track_weight * self._hinge(cosines, sibling, others, seed + 1)
         return loss
 
-    def _hinge(self, similarity: tf.Tensor, positive: tf.Tensor, allowed: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        triplets: Triplets = mine(similarity, positive, allowed, negatives=self.params.negatives, seed=seed)
+    def _hinge(
+        self,
+        similarity: tf.Tensor,
+        positive: tf.Tensor,
+        allowed: tf.Tensor,
+        seed: tf.Tensor,
+        *,
+        positives: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        triplets: Triplets = mine(
+            similarity, positive, allowed, negatives=self.params.negatives, seed=seed, positives=positives
+        )
         losses = triplet_hinge(similarity, triplets, margin=self.params.margin)
         self.valid.update_state(tf.cast(triplets.valid, tf.float32))
         self.active.update_state(tf.cast(losses > 0, tf.float32))
