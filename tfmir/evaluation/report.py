@@ -1,7 +1,8 @@
 """The numbers of a run beside its baselines: the structure of `report.json`.
 
     {"notions": {notion: [tag, …]}, "tracks": int, "contenders": {name: contender}, "ratios": {...},
-     "training": {"epochs": int, "seconds_per_epoch": number, "seconds": number, "cpu_seconds": number} or null,
+     "training": {"epochs": int, "seconds_per_epoch": number, "seconds": number, "cpu_seconds_per_epoch": number,
+                  "cpu_seconds": number} or null,
      "human": {"triplets": int, "votes": int, "whole": interval, "subspaces": {notion: interval}} or null}
 
     contender   recall          {k: interval}, whole space, all tags
@@ -129,7 +130,13 @@ def training_time(history: Sequence[Mapping[str, float]]) -> dict[str, float] | 
         return None
     epochs = len(history)
     wall, cpu = (float(np.median([row[name] for row in history])) for name in ("seconds", "cpu_seconds"))
-    return {"epochs": epochs, "seconds_per_epoch": wall, "seconds": wall * epochs, "cpu_seconds": cpu * epochs}
+    return {
+        "epochs": epochs,
+        "seconds_per_epoch": wall,
+        "seconds": wall * epochs,
+        "cpu_seconds_per_epoch": cpu,
+        "cpu_seconds": cpu * epochs,
+    }
 
 
 def _figures(

@@ -11,9 +11,12 @@ import numpy as np
 from tfmir import files
 from tfmir.evaluation.tables import table
 from tfmir.experiments import plots
+from tfmir.experiments.findings import Summary, Verdict, findings, joint_against_the_best
 from tfmir.training.run_directory import Run, load_run
 
 Figure = Callable[[dict[str, Any]], "float | None"]
+_RETRIEVAL = "Retrieval and training time"
+_TIMES = {"time": "seconds", "CPU time": "cpu_seconds", "CPU time an epoch": "cpu_seconds_per_epoch"}
 _PREFACE = """Mean ± standard deviation over {seeds} seed(s); the best mean of a column is bold. Corpus: {corpus},
 {tracks} test tracks. The paper's figures are of the Million Song Dataset and cannot be compared in size with these.
 """
@@ -38,35 +41,56 @@ def compare(runs: Mapping[str, Sequence[pathlib.Path]], output: pathlib.Path) ->
     return text
 
 
-def summary(reports: Mapping[str, Sequence[dict[str, Any]]]) -> dict[str, Any]:
-    """Column -> system -> the figure of each seed, or None where a system has none."""
-    notions = list(next(iter(reports.values()))[0]["notions"])
-    columns = {name: figure for group in _tables(notions).values() for name, figure in group.items()}
-    for name in ("epochs", "seconds", "cpu_seconds"):
-        columns[name] = lambda report, name=name: _path(report, "training", name)  # type: ignore[misc]
-    return _values(columns, reports)
+def summary(reports: Mapping[str, Sequence[dict[str, Any]]]) -> dict[str, dict[str, list[float | None]]]:
+    """Column -> system -> the figure of each seed, or None where a system has none.
+
+    `time`, `CPU time` and `CPU time an epoch` are ratios to the fastest system (paper, Table 1).
+    """
+    columns = {name: figure for group in _tables(_notions(reports)).values() for name, figure in group.items()}
+    values = {name: {s: [figure(r) for r in group] for s, group in reports.items()} for name, figure in columns.items()}
+    for ratio, clock in _TIMES.items():
+        values[clock] = {s: [_path(r, "training", clock) for r in group] for s, group in reports.items()}
+        values[ratio] = _over_the_fastest(values[clock])
+    return values
 
 
 def markdown(runs: Mapping[str, Sequence[Run]], reports: Mapping[str, Sequence[dict[str, Any]]]) -> str:
-    """The paper's Tables 1, 3 and 4: retrieval and training time, tagging, triplet prediction."""
+    """The paper's Tables 1, 3 and 4 (retrieval and training time, tagging, triplet prediction), and its findings."""
     first = next(iter(reports.values()))[0]
     corpus = next(iter(runs.values()))[0].corpus
+    values = summary(reports)
     sections = [_PREFACE.format(seeds=len(next(iter(runs.values()))), corpus=corpus, tracks=first["tracks"])]
-    for title, columns in _tables(list(first["notions"])).items():
-        values = _values(columns, reports)
-        if title.startswith("Retrieval and"):
-            values["time"] = _time_ratios(reports, "seconds")
-            values["CPU time"] = _time_ratios(reports, "cpu_seconds")
-        rows = [[system, *_switches(runs[system][0])] for system in reports]
-        cells = {name: _cells(by_system, lowest="time" in name) for name, by_system in values.items()}
-        rows = [[*row, *(cells[name][row[0]] for name in values)] for row in rows]
-        sections.append(f"## {title}\n\n" + table(["system", "normalised", "disentangled", *values], rows))
+    for title, columns in _tables(_notions(reports)).items():
+        names = [*columns, *(_TIMES if title == _RETRIEVAL else ())]
+        cells = {name: _cells(values[name], lowest=name in (*_TIMES, "epochs")) for name in names}
+        rows = [[s, *_switches(runs[s][0]), *(cells[name][s] for name in names)] for s in reports]
+        sections.append(f"## {title}\n\n" + table(["system", "normalised", "disentangled", *names], rows))
+    sections += _findings(values)
     return "\n".join(sections)
 
 
-def _values(columns: Mapping[str, Figure], reports: Mapping[str, Sequence[dict[str, Any]]]) -> dict[str, Any]:
-    """Column -> system -> the figure of each seed."""
-    return {name: {s: [figure(r) for r in group] for s, group in reports.items()} for name, figure in columns.items()}
+def _findings(values: Summary) -> list[str]:
+    """What the paper found, and how the joint system does against the best of the others."""
+    rows = [
+        [claim if verdict is verdicts[0] else "", *_verdict_cells(verdict)]
+        for claim, verdicts in findings(values).items()
+        for verdict in verdicts
+    ]
+    head = ["difference", "mean", "95 % interval over the seeds", "verdict"]
+    sections = ["## What the paper found\n\n" + table(["claim", *head], rows)] if rows else []
+    joint = [_verdict_cells(verdict) for verdict in joint_against_the_best(values)]
+    if joint:
+        sections.append("## The joint system against the best of the others\n\n" + table([*head[:-1], "first?"], joint))
+    return sections
+
+
+def _verdict_cells(verdict: Verdict) -> list[str]:
+    compared, found = verdict.comparison, verdict.difference
+    names = f"{compared.more} − {compared.less}, {compared.column}"
+    if compared.more_column:
+        names = f"{compared.more}, {compared.more_column} − {compared.column}"
+    bounds = "–" if np.isinf(found.low) else f"[{found.low:+.3f}, {found.high:+.3f}]"
+    return [names, f"{found.mean:+.3f}", bounds, verdict.verdict]
 
 
 def _tables(notions: Sequence[str]) -> dict[str, dict[str, Figure]]:
@@ -79,9 +103,10 @@ def _tables(notions: Sequence[str]) -> dict[str, dict[str, Figure]]:
         return lambda report: _mean([_path(report, "own", key, notion, "mean") for notion in notions])
 
     return {
-        "Retrieval and training time": {
+        _RETRIEVAL: {
             **{f"R@{k}": at("recall", str(k), "mean") for k in (1, 2, 4, 8)},
             "R@1 by cosine": _recall_by_cosine,
+            "epochs": lambda report: _path(report, "training", "epochs"),
         },
         "Tagging": {
             "ROC-AUC": at("roc_auc", "mean"),
@@ -107,6 +132,10 @@ def _recall_by_cosine(report: dict[str, Any]) -> float:
     return (own["cosine"] or own)["recall"]["1"]["mean"]
 
 
+def _notions(reports: Mapping[str, Sequence[dict[str, Any]]]) -> list[str]:
+    return list(next(iter(reports.values()))[0]["notions"])
+
+
 def _load(run: Run) -> dict[str, Any]:
     """A run's report, with the figures of its own system under `own`."""
     report = files.read_json(run.path / "report.json")
@@ -125,12 +154,11 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return None if any(value is None for value in values) else float(np.mean([v for v in values if v is not None]))
 
 
-def _time_ratios(reports: Mapping[str, Sequence[dict[str, Any]]], clock: str) -> dict[str, list[float | None]]:
-    """Training time over that of the fastest system of the comparison (paper, Table 1)."""
-    seconds = {s: [_path(r, "training", clock) for r in group] for s, group in reports.items()}
-    known = [_mean(values) for values in seconds.values()]
+def _over_the_fastest(values: Mapping[str, list[float | None]]) -> dict[str, list[float | None]]:
+    """Every figure over the lowest mean of a system."""
+    known = [_mean(of_seeds) for of_seeds in values.values()]
     fastest = min((value for value in known if value), default=1.0)
-    return {s: [None if v is None else v / fastest for v in values] for s, values in seconds.items()}
+    return {s: [None if v is None else v / fastest for v in of_seeds] for s, of_seeds in values.items()}
 
 
 def _switches(run: Run) -> list[str]:

@@ -1,0 +1,171 @@
+"""The paper's findings as differences between systems, each judged by its interval over the seeds.
+
+    seen        the whole 95 % interval of the difference is on the side that the paper found
+    not seen    the whole interval is on the other side
+    undecided   the interval holds 0
+
+A claim that two systems agree is seen where the interval lies within ±0.02, and not seen where it lies outside.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from scipy import stats
+
+from tfmir.evaluation.bootstrap import Interval
+
+# Column -> system -> the figure of each seed, as `comparison.summary` gives it.
+Summary = Mapping[str, Mapping[str, Sequence["float | None"]]]
+
+AGREEMENT = 0.02
+JOINT = "joint"
+SEEN, NOT_SEEN, UNDECIDED = "seen", "not seen", "undecided"
+# Triplet prediction where a system does it best: in the sub-spaces, or in the whole space if it has none.
+TRIPLETS, TRIPLETS_WHOLE, TRIPLETS_OWN = "triplets", "mean", "mean of sub-spaces"
+_JOINT_COLUMNS = ("R@1", "R@2", "R@4", "R@8", "ROC-AUC", TRIPLETS_WHOLE, TRIPLETS_OWN)
+_TRIPLET_SYSTEMS = ("triplet", "triplet_disentangled", "triplet_track")
+_TAG_SYSTEMS = ("proxy_basic", "proxy", "classification", "classification_disentangled")
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """One difference that speaks for or against a claim: `column` of `more` minus `column` of `less`.
+
+    Attributes:
+      more: the system that the paper found to have more.
+      less: the other one.
+      column: of the summary; `more_column` replaces it for the first system.
+      agree: whether the paper found them equal.
+    """
+
+    more: str
+    less: str
+    column: str
+    more_column: str = ""
+    agree: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What came of a comparison: the difference's mean and 95 % interval over the seeds, and what that decides."""
+
+    comparison: Comparison
+    difference: Interval
+    verdict: str
+
+
+def claims() -> dict[str, list[Comparison]]:
+    """The findings of the paper (sections 5 and 6) and the differences that speak for each."""
+    like_for_like = [
+        ("proxy_basic", "triplet"),
+        ("classification", "triplet"),
+        ("proxy", "triplet_disentangled"),
+        ("classification_disentangled", "triplet_disentangled"),
+    ]
+    disentangled = ("triplet_disentangled", "proxy", "classification_disentangled")
+    agreeing = ("R@1", "ROC-AUC", TRIPLETS_WHOLE, TRIPLETS_OWN)
+    others = (*_TAG_SYSTEMS, "classification_plain", "triplet", "triplet_track")
+    return {
+        "Normalisation lifts classification's retrieval": [
+            Comparison("classification", "classification_plain", column) for column in ("R@1", "R@1 by cosine")
+        ],
+        "Proxies and classification beat triplets in retrieval": [Comparison(a, b, "R@1") for a, b in like_for_like],
+        "Proxies and classification beat triplets in tagging": [Comparison(a, b, "ROC-AUC") for a, b in like_for_like],
+        "Disentangling lifts triplets in retrieval and tagging": [
+            Comparison("triplet_disentangled", "triplet", column) for column in ("R@1", "ROC-AUC")
+        ],
+        "A sub-space predicts its own notion's triplets better than the whole space": [
+            Comparison(name, name, TRIPLETS_WHOLE, more_column=TRIPLETS_OWN) for name in disentangled
+        ],
+        "Disentangled triplets are best at triplet prediction": [
+            Comparison("triplet_disentangled", name, TRIPLETS) for name in others
+        ],
+        "Disentangled proxies and disentangled classification agree": [
+            Comparison("proxy", "classification_disentangled", column, agree=True) for column in agreeing
+        ],
+        "Track regularisation gains track triplets": [Comparison("triplet_track", "triplet_disentangled", "track")],
+        "Track regularisation costs notion triplets": [
+            Comparison("triplet_disentangled", "triplet_track", column) for column in (TRIPLETS_WHOLE, TRIPLETS_OWN)
+        ],
+        "Triplets take more training time": [Comparison(a, "classification", "CPU time") for a in _TRIPLET_SYSTEMS],
+    }
+
+
+def findings(summary: Summary) -> dict[str, list[Verdict]]:
+    """Every claim of the paper whose systems are in the comparison, with its verdicts.
+
+    Args:
+      summary: column -> system -> the figure of each seed; times as ratios.
+    """
+    columns = _with_best_triplets(summary)
+    judged = {claim: [v for c in group if (v := _judge(c, columns))] for claim, group in claims().items()}
+    return {claim: verdicts for claim, verdicts in judged.items() if verdicts}
+
+
+def joint_against_the_best(summary: Summary) -> list[Verdict]:
+    """Per column, the joint system minus the best of the others by its mean: seen where joint is first or the interval
+    of the difference holds 0. Empty where the comparison has no joint system.
+
+    Args:
+      summary: as of `findings`.
+    """
+    verdicts = []
+    for column in _JOINT_COLUMNS:
+        means = {s: _mean(values) for s, values in summary.get(column, {}).items()}
+        rivals = {s: mean for s, mean in means.items() if mean is not None and s != JOINT}
+        if means.get(JOINT) is None or not rivals:
+            continue
+        comparison = Comparison(JOINT, max(rivals, key=rivals.__getitem__), column)
+        found = _judge(comparison, summary)
+        if found:
+            first = found.difference.mean >= 0 or found.verdict == UNDECIDED
+            verdicts.append(dataclasses.replace(found, verdict=SEEN if first else NOT_SEEN))
+    return verdicts
+
+
+def seed_interval(values: Sequence[float]) -> Interval:
+    """The mean of one figure a seed and its 95 % interval by Student's t; without bounds for a single seed.
+
+    >>> seed_interval([0.1, 0.2, 0.3]).low.round(3)  # 0.2 - 4.303 · 0.1 / √3
+    -0.048
+    """
+    mean, n = float(np.mean(values)), len(values)
+    if n < 2:
+        return Interval(mean, -np.inf, np.inf)
+    half = stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / np.sqrt(n)
+    return Interval(mean, mean - half, mean + half)
+
+
+def _judge(comparison: Comparison, columns: Summary) -> Verdict | None:
+    more = columns.get(comparison.more_column or comparison.column, {}).get(comparison.more)
+    less = columns.get(comparison.column, {}).get(comparison.less)
+    if more is None or less is None or any(value is None for value in (*more, *less)):
+        return None
+    difference = seed_interval([a - b for a, b in zip(more, less, strict=True) if a is not None and b is not None])
+    return Verdict(comparison, difference, _verdict(difference, agree=comparison.agree))
+
+
+def _verdict(difference: Interval, *, agree: bool) -> str:
+    low, high = difference.low, difference.high
+    if agree:
+        if low >= -AGREEMENT and high <= AGREEMENT:
+            return SEEN
+        return NOT_SEEN if low > AGREEMENT or high < -AGREEMENT else UNDECIDED
+    if low > 0:
+        return SEEN
+    return NOT_SEEN if high < 0 else UNDECIDED
+
+
+def _with_best_triplets(summary: Summary) -> Summary:
+    """Adds the column of triplet prediction where a system does it best."""
+    whole, own = summary.get(TRIPLETS_WHOLE, {}), summary.get(TRIPLETS_OWN, {})
+    best = {s: values if any(v is None for v in own.get(s, [None])) else own[s] for s, values in whole.items()}
+    return {**summary, TRIPLETS: best}
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if len(known) == len(values) else None
