@@ -30,13 +30,16 @@ class CompareParams:
     seeds: str = field("0,1,2", "seeds, separated by commas; every system is trained with each")
     output: str = field("runs/comparison", "directory of the runs and of the report")
     settings: str = field("", "flag files given to every run after its system's own, separated by commas")
+    published: str = field(
+        "", "CSV of published figures (system, column, value): each gets a column beside ours, on other data"
+    )
     launch: str = field("launch", "directory of the systems' flag files")
     jobs: int = field(1, "runs side by side; the cores are shared out among them", lower=1)
 
 
 def main(params: CompareParams) -> None:
     """Trains, evaluates and compares."""
-    from tfmir.experiments.comparison import compare
+    from tfmir.experiments.comparison import compare, load_published
     from tfmir.experiments.queue import Job, run_jobs
 
     systems, seeds = _words(params.systems), [_seed(word) for word in _words(params.seeds)]
@@ -46,6 +49,7 @@ def main(params: CompareParams) -> None:
     for path in [*(f"{params.launch}/{system}.flags" for system in systems), *settings]:
         if not os.path.exists(path):
             raise UserError(f"{path}: no such flag file (--systems names those in --launch={params.launch})")
+    published = load_published(params.published)
     output = pathlib.Path(params.output)
     jobs = [
         Job(
@@ -61,7 +65,8 @@ def main(params: CompareParams) -> None:
     ]
     print(f"{len(jobs)} runs in {output}, {params.jobs} at a time; the log of each is its train.log")
     run_jobs(jobs, side_by_side=params.jobs)
-    report = compare({system: [output / f"{system}-{seed}" for seed in seeds] for system in systems}, output)
+    runs = {system: [output / f"{system}-{seed}" for seed in seeds] for system in systems}
+    report = compare(runs, output, published=published)
     print(f"\n{report}\nreport: {output / 'report.md'}, figures: {output / 'figures'}")
 
 

@@ -2,8 +2,10 @@ import json
 
 import pytest
 
+from tfmir.errors import UserError
 from tfmir.experiments import plots
-from tfmir.experiments.comparison import markdown, summary
+from tfmir.experiments.columns import summary
+from tfmir.experiments.comparison import load_published, markdown
 from tfmir.params import RunParams, SystemParams
 from tfmir.training.run_directory import Run
 from tfmir.vocabulary import Vocabulary
@@ -91,6 +93,28 @@ def test_the_findings_stand_below_the_tables(runs, reports):
     assert found["difference"] == "classification − classification_plain, R@1"
     assert (found["mean"], found["verdict"]) == ("+0.200", "undecided")
     assert found["95 % interval over the seeds"] == "[-1.071, +1.471]"
+
+
+def test_published_figures_stand_beside_ours(runs, reports, tmp_path):
+    path = tmp_path / "paper.csv"
+    path.write_text("system,column,value\ntriplet,R@1,0.42\nnobody,R@1,0.1\n")
+    text = markdown(runs, reports, published=load_published(str(path)))
+    found = rows(text, "Retrieval and training time")
+    assert [found[system]["R@1, published"] for system in ("triplet", "plain")] == ["0.42", "–"]
+    assert "not their size" in text
+    assert "published" not in markdown(runs, reports)
+    assert load_published("") == {}
+
+
+@pytest.mark.parametrize(
+    "text", ["system,value\na,1\n", "system,column,value\na,R@1,high\n", "system,column,value\na\n"]
+)
+def test_published_figures_that_cannot_be_read_are_named(tmp_path, text):
+    (tmp_path / "paper.csv").write_text(text)
+    with pytest.raises(UserError, match=r"paper.csv: needs lines of system,column,value"):
+        load_published(str(tmp_path / "paper.csv"))
+    with pytest.raises(UserError, match="nowhere.csv"):
+        load_published("nowhere.csv")
 
 
 def test_figures_are_written(reports, tmp_path):

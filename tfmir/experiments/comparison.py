@@ -2,69 +2,87 @@
 
 from __future__ import annotations
 
+import csv
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tfmir import files
+from tfmir.errors import UserError
 from tfmir.evaluation.tables import table
 from tfmir.experiments import plots
-from tfmir.experiments.findings import Summary, Verdict, findings, joint_against_the_best
+from tfmir.experiments.columns import RETRIEVAL, TIMES, Reports, Summary, mean_or_none, summary, tables
+from tfmir.experiments.findings import Verdict, findings, joint_against_the_best
 from tfmir.training.run_directory import Run, load_run
 
-Figure = Callable[[dict[str, Any]], "float | None"]
-_RETRIEVAL = "Retrieval and training time"
-_TIMES = {"time": "seconds", "CPU time": "cpu_seconds", "CPU time an epoch": "cpu_seconds_per_epoch"}
 _PREFACE = """Mean ± standard deviation over {seeds} seed(s); the best mean of a column is bold. Corpus: {corpus},
-{tracks} test tracks. The paper's figures are of the Million Song Dataset and cannot be compared in size with these.
+{tracks} test tracks. The times are those of training and validation, over those of the fastest system.
 """
+_OTHER_DATA = """Columns marked "published" hold figures of other data: compare their order with ours, not their size.
+"""
+# Column -> system -> what was published.
+Published = Mapping[str, Mapping[str, float]]
 
 
-def compare(runs: Mapping[str, Sequence[pathlib.Path]], output: pathlib.Path) -> str:
+def compare(
+    runs: Mapping[str, Sequence[pathlib.Path]], output: pathlib.Path, *, published: Published | None = None
+) -> str:
     """Writes report.json, report.md and figures/ from the `report.json` of each run.
 
     Args:
       runs: system -> its run directories, one a seed.
       output: where to write.
+      published: figures to stand beside ours, see `load_published`.
 
     Returns:
       The tables as Markdown.
     """
     opened = {system: [load_run(str(path)) for path in paths] for system, paths in runs.items()}
     reports = {system: [_load(run) for run in of_seeds] for system, of_seeds in opened.items()}
-    text = markdown(opened, reports)
+    text = markdown(opened, reports, published=published)
     files.write_json(output / "report.json", summary(reports))
     files.write_text(output / "report.md", f"# Comparison\n\n{text}")
     plots.draw(opened, reports, output / "figures")
     return text
 
 
-def summary(reports: Mapping[str, Sequence[dict[str, Any]]]) -> dict[str, dict[str, list[float | None]]]:
-    """Column -> system -> the figure of each seed, or None where a system has none.
+def load_published(path: str) -> Published:
+    """Published figures from a CSV with a header `system,column,value`: a system and a column of the report, a number.
 
-    `time`, `CPU time` and `CPU time an epoch` are ratios to the fastest system (paper, Table 1).
+    Raises:
+      UserError: no such file, another header, or a value that is no number; names the line.
     """
-    columns = {name: figure for group in _tables(_notions(reports)).values() for name, figure in group.items()}
-    values = {name: {s: [figure(r) for r in group] for s, group in reports.items()} for name, figure in columns.items()}
-    for ratio, clock in _TIMES.items():
-        values[clock] = {s: [_path(r, "training", clock) for r in group] for s, group in reports.items()}
-        values[ratio] = _over_the_fastest(values[clock])
-    return values
+    if not path:
+        return {}
+    published: dict[str, dict[str, float]] = {}
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                published.setdefault(row["column"], {})[row["system"]] = float(row["value"])
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"--published={path}: needs lines of system,column,value below that header: {error!r}"
+        ) from error
+    return published
 
 
-def markdown(runs: Mapping[str, Sequence[Run]], reports: Mapping[str, Sequence[dict[str, Any]]]) -> str:
+def markdown(runs: Mapping[str, Sequence[Run]], reports: Reports, *, published: Published | None = None) -> str:
     """The paper's Tables 1, 3 and 4 (retrieval and training time, tagging, triplet prediction), and its findings."""
     first = next(iter(reports.values()))[0]
     corpus = next(iter(runs.values()))[0].corpus
     values = summary(reports)
     sections = [_PREFACE.format(seeds=len(next(iter(runs.values()))), corpus=corpus, tracks=first["tracks"])]
-    for title, columns in _tables(_notions(reports)).items():
-        names = [*columns, *(_TIMES if title == _RETRIEVAL else ())]
-        cells = {name: _cells(values[name], lowest=name in (*_TIMES, "epochs")) for name in names}
-        rows = [[s, *_switches(runs[s][0]), *(cells[name][s] for name in names)] for s in reports]
-        sections.append(f"## {title}\n\n" + table(["system", "normalised", "disentangled", *names], rows))
+    sections += [_OTHER_DATA] if published else []
+    for title, columns in tables(reports).items():
+        cells = {}
+        for name in (*columns, *(TIMES if title == RETRIEVAL else ())):
+            cells[name] = _cells(values[name], lowest=name in (*TIMES, "epochs"))
+            if published and name in published:
+                cells[f"{name}, published"] = {s: f"{published[name][s]:g}" for s in reports if s in published[name]}
+        rows = [[s, *_switches(runs[s][0]), *(column.get(s, "–") for column in cells.values())] for s in reports]
+        sections.append(f"## {title}\n\n" + table(["system", "normalised", "disentangled", *cells], rows))
     sections += _findings(values)
     return "\n".join(sections)
 
@@ -93,72 +111,10 @@ def _verdict_cells(verdict: Verdict) -> list[str]:
     return [names, f"{found.mean:+.3f}", bounds, verdict.verdict]
 
 
-def _tables(notions: Sequence[str]) -> dict[str, dict[str, Figure]]:
-    """Title -> column -> how to read it from a report."""
-
-    def at(*keys: str) -> Figure:
-        return lambda report: _path(report, "own", *keys)
-
-    def mean_over_notions(key: str) -> Figure:
-        return lambda report: _mean([_path(report, "own", key, notion, "mean") for notion in notions])
-
-    return {
-        _RETRIEVAL: {
-            **{f"R@{k}": at("recall", str(k), "mean") for k in (1, 2, 4, 8)},
-            "R@1 by cosine": _recall_by_cosine,
-            "epochs": lambda report: _path(report, "training", "epochs"),
-        },
-        "Tagging": {
-            "ROC-AUC": at("roc_auc", "mean"),
-            "PR-AUC": at("pr_auc"),
-            **{f"ROC-AUC {notion}": at("roc_auc_notion", notion) for notion in notions},
-        },
-        "Triplet prediction, whole space": {
-            **{notion: at("triplets", notion, "mean") for notion in notions},
-            "mean": mean_over_notions("triplets"),
-            "track": at("triplets_track", "mean"),
-        },
-        "Triplet prediction, in the notion's sub-space": {
-            **{f"{notion} sub-space": at("triplets_subspace", notion, "mean") for notion in notions},
-            "mean of sub-spaces": mean_over_notions("triplets_subspace"),
-            "leakage gap": at("leakage_gap"),
-        },
-        "Retrieval along a notion": {f"{notion} R@1": at("recall_notion", notion, "1", "mean") for notion in notions},
-    }
-
-
-def _recall_by_cosine(report: dict[str, Any]) -> float:
-    own = report["own"]
-    return (own["cosine"] or own)["recall"]["1"]["mean"]
-
-
-def _notions(reports: Mapping[str, Sequence[dict[str, Any]]]) -> list[str]:
-    return list(next(iter(reports.values()))[0]["notions"])
-
-
 def _load(run: Run) -> dict[str, Any]:
     """A run's report, with the figures of its own system under `own`."""
     report = files.read_json(run.path / "report.json")
     return report | {"own": next(iter(report["contenders"].values()))}
-
-
-def _path(value: Any, *keys: str) -> Any:
-    for key in keys:
-        if value is None:
-            return None
-        value = value[key]
-    return value
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    return None if any(value is None for value in values) else float(np.mean([v for v in values if v is not None]))
-
-
-def _over_the_fastest(values: Mapping[str, list[float | None]]) -> dict[str, list[float | None]]:
-    """Every figure over the lowest mean of a system."""
-    known = [_mean(of_seeds) for of_seeds in values.values()]
-    fastest = min((value for value in known if value), default=1.0)
-    return {s: [None if v is None else v / fastest for v in of_seeds] for s, of_seeds in values.items()}
 
 
 def _switches(run: Run) -> list[str]:
@@ -168,7 +124,7 @@ def _switches(run: Run) -> list[str]:
 
 def _cells(values: Mapping[str, Sequence[float | None]], *, lowest: bool) -> dict[str, str]:
     """system -> "mean ± deviation", the best in bold."""
-    means = {system: _mean(of_seeds) for system, of_seeds in values.items()}
+    means = {system: mean_or_none(of_seeds) for system, of_seeds in values.items()}
     known = [mean for mean in means.values() if mean is not None]
     best = (min if lowest else max)(known, default=None)
     cells = {}

@@ -10,22 +10,20 @@ A claim that two systems agree is seen where the interval lies within ±0.02, an
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from scipy import stats
 
 from tfmir.evaluation.bootstrap import Interval
-
-# Column -> system -> the figure of each seed, as `comparison.summary` gives it.
-Summary = Mapping[str, Mapping[str, Sequence["float | None"]]]
+from tfmir.experiments.columns import SUBSPACES, WHOLE_SPACE, Summary, mean_or_none
 
 AGREEMENT = 0.02
 JOINT = "joint"
 SEEN, NOT_SEEN, UNDECIDED = "seen", "not seen", "undecided"
 # Triplet prediction where a system does it best: in the sub-spaces, or in the whole space if it has none.
-TRIPLETS, TRIPLETS_WHOLE, TRIPLETS_OWN = "triplets", "mean", "mean of sub-spaces"
-_JOINT_COLUMNS = ("R@1", "R@2", "R@4", "R@8", "ROC-AUC", TRIPLETS_WHOLE, TRIPLETS_OWN)
+TRIPLETS = "triplets"
+_JOINT_COLUMNS = ("R@1", "R@2", "R@4", "R@8", "ROC-AUC", WHOLE_SPACE, SUBSPACES)
 _TRIPLET_SYSTEMS = ("triplet", "triplet_disentangled", "triplet_track")
 _TAG_SYSTEMS = ("proxy_basic", "proxy", "classification", "classification_disentangled")
 
@@ -66,7 +64,7 @@ def claims() -> dict[str, list[Comparison]]:
         ("classification_disentangled", "triplet_disentangled"),
     ]
     disentangled = ("triplet_disentangled", "proxy", "classification_disentangled")
-    agreeing = ("R@1", "ROC-AUC", TRIPLETS_WHOLE, TRIPLETS_OWN)
+    agreeing = ("R@1", "ROC-AUC", WHOLE_SPACE, SUBSPACES)
     others = (*_TAG_SYSTEMS, "classification_plain", "triplet", "triplet_track")
     return {
         "Normalisation lifts classification's retrieval": [
@@ -78,7 +76,7 @@ def claims() -> dict[str, list[Comparison]]:
             Comparison("triplet_disentangled", "triplet", column) for column in ("R@1", "ROC-AUC")
         ],
         "A sub-space predicts its own notion's triplets better than the whole space": [
-            Comparison(name, name, TRIPLETS_WHOLE, more_column=TRIPLETS_OWN) for name in disentangled
+            Comparison(name, name, WHOLE_SPACE, more_column=SUBSPACES) for name in disentangled
         ],
         "Disentangled triplets are best at triplet prediction": [
             Comparison("triplet_disentangled", name, TRIPLETS) for name in others
@@ -88,7 +86,7 @@ def claims() -> dict[str, list[Comparison]]:
         ],
         "Track regularisation gains track triplets": [Comparison("triplet_track", "triplet_disentangled", "track")],
         "Track regularisation costs notion triplets": [
-            Comparison("triplet_disentangled", "triplet_track", column) for column in (TRIPLETS_WHOLE, TRIPLETS_OWN)
+            Comparison("triplet_disentangled", "triplet_track", column) for column in (WHOLE_SPACE, SUBSPACES)
         ],
         "Triplets take more training time": [Comparison(a, "classification", "CPU time") for a in _TRIPLET_SYSTEMS],
     }
@@ -114,7 +112,7 @@ def joint_against_the_best(summary: Summary) -> list[Verdict]:
     """
     verdicts = []
     for column in _JOINT_COLUMNS:
-        means = {s: _mean(values) for s, values in summary.get(column, {}).items()}
+        means = {s: mean_or_none(values) for s, values in summary.get(column, {}).items()}
         rivals = {s: mean for s, mean in means.items() if mean is not None and s != JOINT}
         if means.get(JOINT) is None or not rivals:
             continue
@@ -161,11 +159,6 @@ def _verdict(difference: Interval, *, agree: bool) -> str:
 
 def _with_best_triplets(summary: Summary) -> Summary:
     """Adds the column of triplet prediction where a system does it best."""
-    whole, own = summary.get(TRIPLETS_WHOLE, {}), summary.get(TRIPLETS_OWN, {})
+    whole, own = summary.get(WHOLE_SPACE, {}), summary.get(SUBSPACES, {})
     best = {s: values if any(v is None for v in own.get(s, [None])) else own[s] for s, values in whole.items()}
     return {**summary, TRIPLETS: best}
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if len(known) == len(values) else None

@@ -10,9 +10,9 @@ import numpy as np
 
 from tfmir.evaluation.plots import COLOURS, heat_map, plt, project, save
 from tfmir.evaluation.subspaces import subspace_embeddings
+from tfmir.experiments.columns import Reports
 from tfmir.training.run_directory import Run
 
-Reports = Mapping[str, Sequence[dict[str, Any]]]
 _MARKERS = "os^Dv<>Pp"
 _MAX_POINTS = 1000
 
