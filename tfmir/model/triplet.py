@@ -56,9 +56,9 @@ class TripletTerm:
         labels = of_excerpts(targets["labels"], per_track) > 0
         partner = tf.reshape(rows[:, ::-1], [-1])
         similarity = notion_similarity(parts, tf.gather(self.notion_of_tag, tag), self.notions)
-        others, lacks = track[:, tf.newaxis] != track[tf.newaxis], lacks_tag(labels, tag)
-        # A track says nothing about a tag when it is compared with itself.
-        allowed = lacks & (track != tf.gather(track, partner))[:, tf.newaxis]
+        others, lacks = tf.not_equal(track[:, tf.newaxis], track[tf.newaxis]), lacks_tag(labels, tag)
+        # A track says nothing about a tag when it is compared with itself. (`!=` would lose the static shape.)
+        allowed = lacks & tf.not_equal(track, tf.gather(track, partner))[:, tf.newaxis]
         loss = self._hinge(similarity, partner, allowed, seed, positives=others & ~lacks)
         if self.params.track_weight:
             whole = unit(f)
