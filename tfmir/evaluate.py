@@ -25,6 +25,7 @@ class EvaluateParams:
     """Flags of the command."""
 
     run: str = field("", "run directory (default: runs/<name of the flag file>)")
+    baselines: bool = field(True, "compare with the untrained encoder, statistics and chance")
     human_triplets: str = field("", "CSV of dim-sim (Zenodo 3889149): agreement with its listeners is reported too")
     audio_dir: str = field("", "folder with the songs of --human_triplets, each file named by the song's id")
 
@@ -50,7 +51,7 @@ def main(params: EvaluateParams) -> dict[str, Any]:
     questions = stored_questions(run.records, manifest, "test", test.labels, test.excerpt_tracks)
     switches = run.params.system
     ours = Contender(test.embeddings, test.scores, switches.disentangled, switches.normalized, test.excerpts)
-    contenders = {run.path.name: ours, **_baselines(run, manifest, test)}
+    contenders = {run.path.name: ours, **(_baselines(run, manifest, test) if params.baselines else {})}
     history = load_history(run)
     report = evaluate(run.vocabulary, test.labels, contenders, questions=questions)
     report["training"] = training_time(history)

@@ -93,7 +93,7 @@ def _train_and_evaluate(job: Job, processes: _Processes, environment: dict[str, 
     log, report, weights = job.run / "train.log", job.run / "report.json", job.run / "best.weights.h5"
     processes.call([sys.executable, "-m", "tfmir.train", *job.flags, f"--run={job.run}"], log, environment)
     if not report.exists() or report.stat().st_mtime < weights.stat().st_mtime:
-        processes.call([sys.executable, "-m", "tfmir.evaluate", f"--run={job.run}"], log, environment)
+        processes.call([sys.executable, "-m", "tfmir.evaluate", f"--run={job.run}", "--nobaselines"], log, environment)
 
 
 def _state(run: pathlib.Path) -> str:
