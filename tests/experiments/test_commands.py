@@ -80,6 +80,9 @@ def test_compare_interrupted_in_the_middle_and_started_again_ends_with_the_same_
     assert without_times(tmp_path / "parts") == without_times(tmp_path / "whole")
     figures = {path.name for path in (tmp_path / "parts/figures").iterdir()}
     assert figures == {"recall.png", "time.png", "leakage.png", "tsne.png"}
+    assert list(json.loads((tmp_path / "parts/proxy-3/report.json").read_text())["contenders"]) == ["proxy-3"]
+    pictures = re.findall(r"\(figures/(.*?)\)", (tmp_path / "parts/report.md").read_text())
+    assert set(pictures) == figures
 
 
 @pytest.mark.parametrize(

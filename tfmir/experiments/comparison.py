@@ -43,8 +43,9 @@ def compare(
     reports = {system: [_load(run) for run in of_seeds] for system, of_seeds in opened.items()}
     text = markdown(opened, reports, published=published)
     files.write_json(output / "report.json", summary(reports))
-    files.write_text(output / "report.md", f"# Comparison\n\n{text}")
-    plots.draw(opened, reports, output / "figures")
+    captions = plots.draw(opened, reports, output / "figures")
+    pictures = [f"![{caption}](figures/{name})\n\n*{caption}.*\n" for name, caption in captions.items()]
+    files.write_text(output / "report.md", "\n".join([f"# Comparison\n\n{text}", "## Figures\n", *pictures]))
     return text
 
 

@@ -17,15 +17,20 @@ _MARKERS = "os^Dv<>Pp"
 _MAX_POINTS = 1000
 
 
-def draw(runs: Mapping[str, Sequence[Run]], reports: Reports, folder: pathlib.Path) -> None:
-    """All figures of a comparison, as PNG."""
+def draw(runs: Mapping[str, Sequence[Run]], reports: Reports, folder: pathlib.Path) -> dict[str, str]:
+    """All figures of a comparison, as PNG: file name -> caption."""
+    captions = {"recall.png": "Recall at k, mean over the seeds"}
     recall_curves(reports, folder / "recall.png")
     if all(report["training"] for group in reports.values() for report in group):
+        captions["time.png"] = "Recall at 1 against training time"
         recall_against_time(reports, folder / "time.png")
     disentangled = {s: r for s, r in reports.items() if r[0]["own"]["leakage"]}
     if disentangled:
+        captions["leakage.png"] = "Share of a notion's triplets (column) that each sub-space (row) predicts"
         leakage_matrices(disentangled, folder / "leakage.png")
+    captions["tsne.png"] = "t-SNE of the test tracks of two tags: the whole space, and the sub-space of their notion"
     tsne_pairs({system: group[0] for system, group in runs.items()}, folder / "tsne.png")
+    return captions
 
 
 def recall_curves(reports: Reports, path: pathlib.Path) -> None:
