@@ -33,7 +33,7 @@ class TuneParams:
     records: str = field(DEMO_RECORDS, "directory of the record set")
     output: str = field("runs/tune", "directory of the trials and of the results")
     tuner: str = field("random", "how settings are chosen", choices=("random", "hyperband", "bayesian"))
-    max_trials: int = field(20, "trials (for hyperband: of its first round at least)", lower=1)
+    max_trials: int = field(20, "trials; hyperband decides by itself, from --epochs", lower=1)
     vary: str = field("margin,learning_rate,batch_size,negatives", f"what is searched over, of {', '.join(_NAMES)}")
     objective: str = field(
         "val_recall_1",

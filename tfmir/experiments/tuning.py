@@ -14,6 +14,7 @@ from typing import Any
 import keras_tuner
 import numpy as np
 from keras_tuner.engine import base_tuner
+from keras_tuner.engine.trial import TrialStatus
 
 from tfmir import files, flags
 from tfmir.data.records import check_features, load_manifest
@@ -81,7 +82,7 @@ class RunTuner(base_tuner.BaseTuner):
         log = self.wanted.runs / f"{trial.trial_id}.log"
         earlier = values.get(f"{_OF_THE_TUNER}trial_id")
         if earlier and not run.exists():
-            shutil.copytree(run.with_name(earlier), run)  # hyperband goes on with a good trial's weights
+            _copy(run.with_name(earlier), run)  # hyperband goes on with a good trial's weights
         self.wanted.runs.mkdir(parents=True, exist_ok=True)
         print(f"trial {trial.trial_id}: {_described(_settings(values))}; log: {log}")
         with log.open("ab") as file:
@@ -111,8 +112,13 @@ def search(wanted: Search) -> None:
     output = pathlib.Path(wanted.output)
     _claim(output, wanted)
     tuner = RunTuner(wanted, _oracle(wanted))
-    tuner.search()
-    trials = tuner.oracle.get_best_trials(_ALL_TRIALS)
+    tuner.save()  # a search that is interrupted in its first trial would otherwise draw other settings for it
+    try:
+        tuner.search()
+    except RuntimeError as error:  # too many failures in a row
+        raise UserError(f"{output}: {error} See the logs in {wanted.runs}") from error
+    found = tuner.oracle.get_best_trials(_ALL_TRIALS)
+    trials = [trial for trial in found if trial.status == TrialStatus.COMPLETED]
     if not trials:
         raise UserError(f"{output}: no trial has succeeded: see the logs in {wanted.runs}")
     rows = [_row(trial) for trial in trials]
@@ -150,16 +156,26 @@ def _oracle(wanted: Search) -> keras_tuner.Oracle:
         "objective": keras_tuner.Objective(wanted.objective, direction),
         "hyperparameters": space,
         "tune_new_entries": False,
-        "seed": wanted.params.training.seed,
+        "seed": wanted.params.training.seed + 1,  # 0 would be no seed
     }
     if wanted.tuner == "hyperband":
         epochs = wanted.params.training.epochs
         return keras_tuner.oracles.HyperbandOracle(max_epochs=epochs, factor=_HYPERBAND_FACTOR, **common)
-    oracles = {
-        "random": keras_tuner.oracles.RandomSearchOracle,
-        "bayesian": keras_tuner.oracles.BayesianOptimizationOracle,
-    }
-    return oracles[wanted.tuner](max_trials=wanted.max_trials, **common)
+    if wanted.tuner == "random":
+        return keras_tuner.oracles.RandomSearchOracle(max_trials=wanted.max_trials, **common)
+    # A third of the trials are drawn at random before the model of the objective is trusted.
+    first = max(2, wanted.max_trials // 3)
+    return keras_tuner.oracles.BayesianOptimizationOracle(
+        max_trials=wanted.max_trials, num_initial_points=first, **common
+    )
+
+
+def _copy(source: pathlib.Path, target: pathlib.Path) -> None:
+    """Copies a run directory, which becomes visible when it is whole."""
+    temporary = target.with_name(f".{target.name}")
+    shutil.rmtree(temporary, ignore_errors=True)
+    shutil.copytree(source, temporary)
+    temporary.rename(target)
 
 
 def _claim(output: pathlib.Path, wanted: Search) -> None:

@@ -41,9 +41,22 @@ def triplet_hinge(similarity: tf.Tensor, triplets: Triplets, *, margin: float) -
     return tf.where(triplets.valid, hinge, 0.0)
 
 
-def mean_of_valid(losses: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
-    """float32 scalar: the mean of `losses` [n] where `valid` bool [n]; 0, without gradient, where none is."""
-    return tf.math.divide_no_nan(tf.reduce_sum(losses), tf.reduce_sum(tf.cast(valid, losses.dtype)))
+def mean_over_anchors(losses: tf.Tensor, triplets: Triplets, *, count: tf.Tensor) -> tf.Tensor:
+    """The mean over each anchor's valid triplets, and then over the anchors that have one.
+
+    So an anchor counts once, however many triplets it has, and a rare tag as much as a frequent one.
+
+    Args:
+      losses: float32 [triplets], 0 where a triplet is not valid.
+      triplets: index tuples into the batch.
+      count: int scalar, how many excerpts the batch has.
+
+    Returns:
+      float32 scalar; 0, without gradient, where no triplet is valid.
+    """
+    valid = tf.math.unsorted_segment_sum(tf.cast(triplets.valid, losses.dtype), triplets.anchor, count)  # [n]
+    of_anchors = tf.math.divide_no_nan(tf.math.unsorted_segment_sum(losses, triplets.anchor, count), valid)
+    return tf.math.divide_no_nan(tf.reduce_sum(of_anchors), tf.reduce_sum(tf.cast(valid > 0, losses.dtype)))
 
 
 def entropy_floor(prevalence: np.ndarray) -> float:

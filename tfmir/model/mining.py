@@ -1,6 +1,5 @@
-"""Triplets out of one batch: every excerpt is an anchor, its positive is given, its negatives are chosen here.
-
-Or every triplet that the batch holds is taken (`all`).
+"""Triplets out of one batch: every excerpt is an anchor, and either one negative is chosen for it and the positive it
+came with, or every triplet that the batch holds is taken.
 
 The miner gives indices and a validity mask and no gradient; the loss takes them (`losses.triplet_hinge`). Under a
 distribution strategy each replica mines its own part of the batch: negatives are not looked for elsewhere.
@@ -40,6 +39,23 @@ def lacks_tag(labels: tf.Tensor, tag: tf.Tensor) -> tf.Tensor:
     return tf.transpose(~tf.gather(labels, tag, axis=1))
 
 
+def all_triplets(positives: tf.Tensor, negatives: tf.Tensor) -> Triplets:
+    """Every positive of every anchor with every one of its negatives.
+
+    Hermans, Beyer and Leibe, In Defense of the Triplet Loss for Person Re-Identification, 2017, section 2 ("batch all").
+    Up to n³ triplets: for n of a hundred or two.
+
+    Args:
+      positives: bool [n, n], whether excerpt j (column) may be a positive of anchor i (row).
+      negatives: bool [n, n], the same for negatives.
+
+    Returns:
+      All triplets, each of them valid, ordered by anchor.
+    """
+    index = tf.cast(tf.where(positives[:, :, tf.newaxis] & negatives[:, tf.newaxis, :]), tf.int32)  # [triplets, 3]
+    return Triplets(index[:, 0], index[:, 1], index[:, 2], tf.ones_like(index[:, 0], tf.bool))
+
+
 def mine(
     similarity: tf.Tensor,
     positive: tf.Tensor,
@@ -47,31 +63,25 @@ def mine(
     *,
     negatives: str,
     seed: tf.Tensor,
-    positives: tf.Tensor | None = None,
 ) -> Triplets:
-    """Chooses one negative for every anchor, or takes all triplets.
+    """Chooses one negative for every anchor.
 
     `random`: any allowed excerpt (the paper, section 4.4). `hard`: the allowed one most similar to the anchor.
     `semihard`: the most similar among those less similar than the positive (Schroff et al., FaceNet, CVPR 2015,
-    section 3.2); an anchor without one gives no triplet. `all`: every allowed excerpt with every positive (Hermans et
-    al., In Defense of the Triplet Loss, 2017, "batch all"), the loss that `random` has on average with far less noise;
-    up to n³ triplets, so for batches of a hundred or two on a replica.
+    section 3.2); an anchor without one gives no triplet.
 
     Args:
       similarity: float32 [n, n], row i seen from anchor i.
       positive: int32 [n], the positive of each anchor.
       allowed: bool [n, n], which excerpts may be an anchor's negative.
-      negatives: random, all, semihard or hard.
+      negatives: random, semihard or hard.
       seed: int64 [2], of the random choice.
-      positives: bool [n, n], which excerpts may be an anchor's positive, for `all`; None: the one in `positive`.
+
+    Returns:
+      n triplets, in the order of their anchors.
     """
     n = tf.shape(similarity)[0]
     similarity, positive = tf.stop_gradient(similarity), tf.cast(positive, tf.int32)
-    if negatives == "all":
-        if positives is None:
-            positives = tf.one_hot(positive, n, on_value=True, off_value=False)
-        index = tf.cast(tf.where(positives[:, :, tf.newaxis] & allowed[:, tf.newaxis, :]), tf.int32)  # [triplets, 3]
-        return Triplets(index[:, 0], index[:, 1], index[:, 2], tf.ones_like(index[:, 0], tf.bool))
     if negatives == "semihard":
         allowed &= similarity < tf.gather(similarity, positive, batch_dims=1)[:, tf.newaxis]
     preference = tf.random.stateless_uniform(tf.shape(similarity), seed) if negatives == "random" else similarity

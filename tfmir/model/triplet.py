@@ -12,8 +12,8 @@ import keras
 import tensorflow as tf
 
 from tfmir.model.layers import Prototypes, notion_similarity, unit
-from tfmir.model.losses import mean_of_valid, triplet_hinge
-from tfmir.model.mining import Triplets, lacks_tag, mine
+from tfmir.model.losses import mean_over_anchors, triplet_hinge
+from tfmir.model.mining import all_triplets, lacks_tag, mine
 from tfmir.model.system import System
 from tfmir.model.tagging import ProxySystem
 from tfmir.params import RunParams, SystemParams
@@ -39,7 +39,7 @@ class TripletTerm:
         self.active = keras.metrics.Sum("active_triplets")
 
     def __call__(self, f: tf.Tensor, parts: tf.Tensor, targets: Targets, *, step: tf.Tensor) -> tf.Tensor:
-        """float32 scalar: mean hinge over the valid tag triplets, plus `track_weight` times that of track triplets.
+        """float32 scalar: mean hinge of the tag triplets, plus `track_weight` times that of the track triplets.
 
         Args:
           f: float32 [n, dim]; n runs over pairs, then the two tracks of a pair, then the excerpts of a track.
@@ -56,34 +56,32 @@ class TripletTerm:
         labels = of_excerpts(targets["labels"], per_track) > 0
         partner = tf.reshape(rows[:, ::-1], [-1])
         similarity = notion_similarity(parts, tf.gather(self.notion_of_tag, tag), self.notions)
+        # (`!=` would lose the static shape.) A track says nothing about a tag when it is compared with itself.
         others, lacks = tf.not_equal(track[:, tf.newaxis], track[tf.newaxis]), lacks_tag(labels, tag)
-        # A track says nothing about a tag when it is compared with itself. (`!=` would lose the static shape.)
-        allowed = lacks & tf.not_equal(track, tf.gather(track, partner))[:, tf.newaxis]
-        loss = self._hinge(similarity, partner, allowed, seed, positives=others & ~lacks)
+        loss = self._hinge(similarity, partner, positives=others & ~lacks, negatives=lacks, seed=seed)
         if self.params.track_weight:
             whole = unit(f)
             sibling = tf.reshape(rows[:, :, ::-1], [-1])
+            siblings = tf.one_hot(sibling, tf.size(sibling), on_value=True, off_value=False)
             others &= (of_excerpts(targets["apart"], per_track) > 0)[:, tf.newaxis]
             cosines = tf.matmul(whole, whole, transpose_b=True)
-            loss += self.params.track_weight * self._hinge(cosines, sibling, others, seed + 1)
+            hinge = self._hinge(cosines, sibling, positives=siblings, negatives=others, seed=seed + 1)
+            loss += self.params.track_weight * hinge
         return loss
 
     def _hinge(
-        self,
-        similarity: tf.Tensor,
-        positive: tf.Tensor,
-        allowed: tf.Tensor,
-        seed: tf.Tensor,
-        *,
-        positives: tf.Tensor | None = None,
+        self, similarity: tf.Tensor, positive: tf.Tensor, *, positives: tf.Tensor, negatives: tf.Tensor, seed: tf.Tensor
     ) -> tf.Tensor:
-        triplets: Triplets = mine(
-            similarity, positive, allowed, negatives=self.params.negatives, seed=seed, positives=positives
-        )
+        """The mean hinge; `positive` int [n] is the one excerpt of `positives` bool [n, n] that an anchor came with."""
+        if self.params.negatives == "all":
+            triplets = all_triplets(positives, negatives)
+        else:
+            allowed = negatives & tf.gather(positives, positive, batch_dims=1)[:, tf.newaxis]
+            triplets = mine(similarity, positive, allowed, negatives=self.params.negatives, seed=seed)
         losses = triplet_hinge(similarity, triplets, margin=self.params.margin)
         self.valid.update_state(tf.cast(triplets.valid, tf.float32))
         self.active.update_state(tf.cast(losses > 0, tf.float32))
-        return mean_of_valid(losses, triplets.valid)
+        return mean_over_anchors(losses, triplets, count=tf.shape(similarity)[0])
 
 
 def of_excerpts(values: tf.Tensor, per_track: int) -> tf.Tensor:
