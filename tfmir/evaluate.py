@@ -60,8 +60,8 @@ def main(params: EvaluateParams) -> dict[str, Any]:
     with files.replacing(run.path / "test.npz") as temporary:
         np.savez(temporary, track_ids=np.array(test.track_ids), embeddings=test.embeddings, labels=test.labels)
     files.write_text(run.path / "report.md", f"# {run.path.name} on {run.corpus}\n\n{markdown(report)}")
-    files.write_json(run.path / "report.json", report)
     _figures(run, test, report, history)
+    files.write_json(run.path / "report.json", report)  # last: a report says that all of the evaluation is there
     print(f"\n{summary(report)}\nreport: {run.path / 'report.md'}, figures: {run.path / 'figures'}")
     return report
 

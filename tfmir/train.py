@@ -39,7 +39,7 @@ def main(command: TrainCommand) -> None:
         prepare.build(prepare.PrepareParams(corpus="demo", output=command.records))
     from tfmir.data.records import check_features, load_manifest
     from tfmir.training.loop import train
-    from tfmir.training.run_directory import open_run
+    from tfmir.training.run_directory import locked, open_run
 
     manifest = load_manifest(command.records)
     check_features(manifest, command.params.features, source=command.records)
@@ -47,8 +47,9 @@ def main(command: TrainCommand) -> None:
     if command.params.system.disentangled:
         manifest.vocabulary.subspace_dim(command.params.encoder.embedding_dim)
     run = open_run(command.run, command.params, manifest, records=command.records)
-    (run.path / "flags.txt").write_text(" ".join(sys.argv[1:]) + "\n", encoding="utf-8")
-    train(run, manifest)
+    with locked(run):
+        (run.path / "flags.txt").write_text(" ".join(sys.argv[1:]) + "\n", encoding="utf-8")
+        train(run, manifest)
 
 
 if __name__ == "__main__":

@@ -66,11 +66,13 @@ def test_compare_interrupted_in_the_middle_and_started_again_ends_with_the_same_
     whole = call(repository, "compare", *flags, f"--output={tmp_path}/whole")
     assert whole.returncode == 0, whole.stdout
     process = subprocess.Popen(**command(repository, "compare", *flags, f"--output={tmp_path}/parts"))
-    end = time.monotonic() + 120
-    while not (tmp_path / "parts/triplet_track-3/backup/epoch-000001").exists():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
+    try:
+        end = time.monotonic() + 120
+        while not any((tmp_path / "parts/triplet_track-3/backup").glob("epoch-*")):
+            assert time.monotonic() < end
+            time.sleep(0.02)
+    finally:
+        process.send_signal(signal.SIGINT)
     assert "give the same command again" in process.communicate(timeout=60)[0]
     assert process.returncode == 130
     assert not (tmp_path / "parts/report.md").exists()
@@ -129,6 +131,33 @@ def test_tune_finds_a_setting_that_train_accepts_and_goes_on_with_more_trials(re
     assert train.returncode == 0, train.stdout
     other = call(repository, "tune", *flags, "--objective=val_roc_auc")
     assert (other.returncode, "holds another search" in other.stdout) == (2, True)
+
+
+def test_a_search_interrupted_in_its_first_trial_goes_on_with_it(repository, settings, tmp_path):
+    flags = ["--flagfile=launch/triplet_disentangled.flags", f"--flagfile={settings}", "--vary=margin", "--epochs=1"]
+    flags += [f"--output={tmp_path}/out", "--max_trials=1"]
+    process = subprocess.Popen(**command(repository, "tune", *flags))
+    try:
+        end = time.monotonic() + 120
+        while not (tmp_path / "out/runs/0/params.json").exists():
+            assert time.monotonic() < end
+            time.sleep(0.02)
+    finally:
+        process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    wanted = json.loads((tmp_path / "out/runs/0/params.json").read_text())["params"]["system"]["margin"]
+    again = call(repository, "tune", *flags)
+    assert again.returncode == 0, again.stdout
+    trials = json.loads((tmp_path / "out/trials.json").read_text())
+    assert [(trial["trial"], trial["margin"]) for trial in trials] == [("0", wanted)]
+
+
+def test_a_search_in_which_every_trial_fails_says_so(repository, settings, tmp_path):
+    bad = tmp_path / "bad.flags"
+    bad.write_text("--batch_size=6\n")
+    flags = ["--flagfile=launch/triplet_track.flags", f"--flagfile={settings}", f"--flagfile={bad}", "--vary=margin"]
+    result = call(repository, "tune", *flags, f"--output={tmp_path}/out", "--max_trials=1")
+    assert (result.returncode, "no trial has succeeded: see the logs" in result.stdout) == (2, True), result.stdout
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,10 @@ def test_means_deviations_ratios_and_the_best_in_bold_by_hand(runs, reports):
     assert found["triplet"]["R@1"] == "**0.300** ± 0.141"
     assert found["plain"]["R@1"] == "0.100 ± 0.000"
     assert found["plain"]["R@1 by cosine"] == "0.250 ± 0.000"
-    assert (found["triplet"]["time"], found["plain"]["time"]) == ("2.000 ± 0.707", "**1.000** ± 0.707")
+    assert tuple(found[system]["wall-clock time"] for system in ("triplet", "plain")) == (
+        "2.000 ± 0.707",
+        "**1.000** ± 0.707",
+    )
     assert [found["plain"][name] for name in ("normalised", "disentangled")] == ["no", "no"]
 
 
@@ -104,6 +107,8 @@ def test_published_figures_stand_beside_ours(runs, reports, tmp_path):
     assert "not their size" in text
     assert "published" not in markdown(runs, reports)
     assert load_published("") == {}
+    with pytest.raises(UserError, match="no column 'R@3' in the report"):
+        markdown(runs, reports, published={"R@3": {"triplet": 0.1}})
 
 
 @pytest.mark.parametrize(
@@ -111,9 +116,9 @@ def test_published_figures_stand_beside_ours(runs, reports, tmp_path):
 )
 def test_published_figures_that_cannot_be_read_are_named(tmp_path, text):
     (tmp_path / "paper.csv").write_text(text)
-    with pytest.raises(UserError, match=r"paper.csv: needs lines of system,column,value"):
+    with pytest.raises(UserError, match=r"paper.csv, line 2: found a.*needs a system, a column and a number"):
         load_published(str(tmp_path / "paper.csv"))
-    with pytest.raises(UserError, match="nowhere.csv"):
+    with pytest.raises(UserError, match="nowhere.csv: no such file"):
         load_published("nowhere.csv")
 
 

@@ -18,7 +18,7 @@ from tfmir.data.records import load_manifest, read_tracks
 from tfmir.errors import UserError
 from tfmir.params import EncoderParams, PipelineParams, RunParams, SystemParams, TrainParams
 from tfmir.training.loop import steps_per_epoch, train, trained_system
-from tfmir.training.run_directory import load_run, open_run, trained_run
+from tfmir.training.run_directory import load_run, locked, open_run, trained_run
 from tfmir.training.strategy import make_strategy
 
 TINY = RunParams(
@@ -161,10 +161,12 @@ def test_killed_in_the_middle_of_an_epoch_and_resumed_equals_an_undisturbed_run(
         return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     process = start("killed")
-    _wait_for((tmp_path / "killed/backup/epoch-000001").exists)
-    time.sleep(0.05)
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
+    try:
+        _wait_for(lambda: any((tmp_path / "killed/backup").glob("epoch-*")))
+        time.sleep(0.05)
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
     last = start("killed").communicate(timeout=120)[0]
     assert re.search(r"resuming|nothing to do", last)
     assert start("whole").communicate(timeout=120)[0].count("epoch 3/3") == 1
@@ -178,6 +180,13 @@ def _wait_for(condition):
     while not condition():
         assert time.monotonic() < end, "nothing happened"
         time.sleep(0.01)
+
+
+def test_a_run_that_another_process_trains_is_refused_until_that_one_ends(finished):
+    with locked(finished), pytest.raises(UserError, match="another process is training it"), locked(finished):
+        pass
+    with locked(finished):
+        pass
 
 
 def test_another_setting_in_the_same_directory_is_refused_and_nothing_changes(records, finished):
@@ -219,7 +228,7 @@ def test_an_epoch_is_the_asked_excerpts_of_every_track():
 
 def test_one_device_needs_no_strategy():
     """One over a single device made every validation wait for a sleeping thread, up to as long as the epoch itself."""
-    with make_strategy(TrainParams()).scope():
+    with make_strategy(TrainParams(replicas=1)).scope():
         assert not tf.distribute.has_strategy()
 
 

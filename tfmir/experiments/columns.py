@@ -14,13 +14,17 @@ Reports = Mapping[str, Sequence[dict[str, Any]]]
 Summary = Mapping[str, Mapping[str, Sequence["float | None"]]]
 
 RETRIEVAL = "Retrieval and training time"
-WHOLE_SPACE, SUBSPACES = "mean", "mean of sub-spaces"  # triplet prediction, over the notions
+WHOLE_SPACE, SUBSPACES = "mean of whole space", "mean of sub-spaces"  # triplet prediction, over the notions
 # Ratios to the fastest system (paper, Table 1), and what they are ratios of.
-TIMES = {"time": "seconds", "CPU time": "cpu_seconds", "CPU time an epoch": "cpu_seconds_per_epoch"}
+TIMES = {"wall-clock time": "seconds", "CPU time": "cpu_seconds", "CPU time an epoch": "cpu_seconds_per_epoch"}
 
 
 def summary(reports: Reports) -> Summary:
-    """Every column, those of `TIMES` included, in JSON types only."""
+    """Every column of the comparison, those of `TIMES` included, in JSON types only.
+
+    Args:
+      reports: of the same notions, with as many seeds for each system.
+    """
     columns = {name: figure for group in tables(reports).values() for name, figure in group.items()}
     values: dict[str, Any] = {
         name: {s: [figure(r) for r in group] for s, group in reports.items()} for name, figure in columns.items()
@@ -53,7 +57,7 @@ def tables(reports: Reports) -> dict[str, dict[str, Figure]]:
             **{f"ROC-AUC {notion}": at("roc_auc_notion", notion) for notion in notions},
         },
         "Triplet prediction, whole space": {
-            **{notion: at("triplets", notion, "mean") for notion in notions},
+            **{f"{notion} whole space": at("triplets", notion, "mean") for notion in notions},
             WHOLE_SPACE: mean_over_notions("triplets"),
             "track": at("triplets_track", "mean"),
         },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,7 +19,8 @@ from tfmir.experiments.findings import Verdict, findings, joint_against_the_best
 from tfmir.training.run_directory import Run, load_run
 
 _PREFACE = """Mean ± standard deviation over {seeds} seed(s); the best mean of a column is bold. Corpus: {corpus},
-{tracks} test tracks. The times are those of training and validation, over those of the fastest system.
+{tracks} test tracks. Times are those of training and validation over the fastest system's; on a machine that does other
+things too, only the CPU time can be compared.
 """
 _OTHER_DATA = """Columns marked "published" hold figures of other data: compare their order with ours, not their size.
 """
@@ -55,25 +57,41 @@ def load_published(path: str) -> Published:
     Raises:
       UserError: no such file, another header, or a value that is no number; names the line.
     """
-    if not path:
-        return {}
     published: dict[str, dict[str, float]] = {}
-    try:
-        with open(path, newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
+    if not path:
+        return published
+    if not os.path.isfile(path):
+        raise UserError(f"--published={path}: no such file")
+    with open(path, newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        for row in reader:
+            try:
                 published.setdefault(row["column"], {})[row["system"]] = float(row["value"])
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise UserError(
-            f"--published={path}: needs lines of system,column,value below that header: {error!r}"
-        ) from error
+            except (KeyError, TypeError, ValueError) as error:
+                raise UserError(
+                    f"--published={path}, line {reader.line_num}: found {', '.join(map(str, row.values()))}: needs a "
+                    "system, a column and a number below the header system,column,value"
+                ) from error
     return published
 
 
 def markdown(runs: Mapping[str, Sequence[Run]], reports: Reports, *, published: Published | None = None) -> str:
-    """The paper's Tables 1, 3 and 4 (retrieval and training time, tagging, triplet prediction), and its findings."""
+    """The paper's Tables 1, 3 and 4 (retrieval and training time, tagging, triplet prediction), and its findings.
+
+    Args:
+      runs: system -> its runs, one a seed.
+      reports: the same of their reports.
+      published: figures to stand beside ours.
+
+    Raises:
+      UserError: `published` has a column that the report has not.
+    """
     first = next(iter(reports.values()))[0]
     corpus = next(iter(runs.values()))[0].corpus
     values = summary(reports)
+    unknown = sorted(set(published or ()) - set(values))
+    if unknown:
+        raise UserError(f"--published: no column {unknown[0]!r} in the report: its columns are {', '.join(values)}")
     sections = [_PREFACE.format(seeds=len(next(iter(runs.values()))), corpus=corpus, tracks=first["tracks"])]
     sections += [_OTHER_DATA] if published else []
     for title, columns in tables(reports).items():
@@ -99,7 +117,7 @@ def _findings(values: Summary) -> list[str]:
     sections = ["## What the paper found\n\n" + table(["claim", *head], rows)] if rows else []
     joint = [_verdict_cells(verdict) for verdict in joint_against_the_best(values)]
     if joint:
-        sections.append("## The joint system against the best of the others\n\n" + table([*head[:-1], "first?"], joint))
+        sections.append("## The joint system against the best of the others\n\n" + table([*head[:-1], "place"], joint))
     return sections
 
 
@@ -115,6 +133,8 @@ def _verdict_cells(verdict: Verdict) -> list[str]:
 def _load(run: Run) -> dict[str, Any]:
     """A run's report, with the figures of its own system under `own`."""
     report = files.read_json(run.path / "report.json")
+    if report["training"] and "cpu_seconds_per_epoch" not in report["training"]:
+        raise UserError(f"{run.path}/report.json is of an earlier version: remove it, and it is made again")
     return report | {"own": next(iter(report["contenders"].values()))}
 
 

@@ -4,7 +4,9 @@
     not seen    the whole interval is on the other side
     undecided   the interval holds 0
 
-A claim that two systems agree is seen where the interval lies within ±0.02, and not seen where it lies outside.
+A claim that two systems agree is seen where the interval lies within ±0.02, about what two seeds of one system differ
+by, and not seen where it lies outside. Some forty differences are judged, each by itself: of as many that are nothing,
+two would be "seen" or "not seen" by chance.
 """
 
 from __future__ import annotations
@@ -21,9 +23,10 @@ from tfmir.experiments.columns import SUBSPACES, WHOLE_SPACE, Summary, mean_or_n
 AGREEMENT = 0.02
 JOINT = "joint"
 SEEN, NOT_SEEN, UNDECIDED = "seen", "not seen", "undecided"
-# Triplet prediction where a system does it best: in the sub-spaces, or in the whole space if it has none.
+FIRST, WITHIN, BEHIND = "first", "within the interval", "behind"
+# Triplet prediction in the sub-spaces, or in the whole space if a system has none.
 TRIPLETS = "triplets"
-_JOINT_COLUMNS = ("R@1", "R@2", "R@4", "R@8", "ROC-AUC", WHOLE_SPACE, SUBSPACES)
+JOINT_COLUMNS = ("R@1", "R@2", "R@4", "R@8", "ROC-AUC", WHOLE_SPACE, SUBSPACES)
 _TRIPLET_SYSTEMS = ("triplet", "triplet_disentangled", "triplet_track")
 _TAG_SYSTEMS = ("proxy_basic", "proxy", "classification", "classification_disentangled")
 
@@ -104,23 +107,24 @@ def findings(summary: Summary) -> dict[str, list[Verdict]]:
 
 
 def joint_against_the_best(summary: Summary) -> list[Verdict]:
-    """Per column, the joint system minus the best of the others by its mean: seen where joint is first or the interval
-    of the difference holds 0. Empty where the comparison has no joint system.
+    """Per column, the joint system minus the best of the others by its mean; empty where there is no joint system.
 
     Args:
       summary: as of `findings`.
+
+    Returns:
+      Verdicts "first" (a higher mean), "within the interval" (a lower mean, but the difference's interval holds 0),
+      "behind", or "undecided" (a lower mean of a single seed).
     """
     verdicts = []
-    for column in _JOINT_COLUMNS:
+    for column in JOINT_COLUMNS:
         means = {s: mean_or_none(values) for s, values in summary.get(column, {}).items()}
         rivals = {s: mean for s, mean in means.items() if mean is not None and s != JOINT}
         if means.get(JOINT) is None or not rivals:
             continue
-        comparison = Comparison(JOINT, max(rivals, key=rivals.__getitem__), column)
-        found = _judge(comparison, summary)
+        found = _judge(Comparison(JOINT, max(rivals, key=rivals.__getitem__), column), summary)
         if found:
-            first = found.difference.mean >= 0 or found.verdict == UNDECIDED
-            verdicts.append(dataclasses.replace(found, verdict=SEEN if first else NOT_SEEN))
+            verdicts.append(dataclasses.replace(found, verdict=_place(found.difference)))
     return verdicts
 
 
@@ -158,7 +162,15 @@ def _verdict(difference: Interval, *, agree: bool) -> str:
 
 
 def _with_best_triplets(summary: Summary) -> Summary:
-    """Adds the column of triplet prediction where a system does it best."""
+    """Adds the column of triplet prediction in the sub-spaces, or in the whole space of a system that has none."""
     whole, own = summary.get(WHOLE_SPACE, {}), summary.get(SUBSPACES, {})
     best = {s: values if any(v is None for v in own.get(s, [None])) else own[s] for s, values in whole.items()}
     return {**summary, TRIPLETS: best}
+
+
+def _place(difference: Interval) -> str:
+    if difference.mean >= 0:
+        return FIRST
+    if np.isinf(difference.high):
+        return UNDECIDED
+    return BEHIND if difference.high < 0 else WITHIN

@@ -51,10 +51,10 @@ def recall_against_time(reports: Reports, path: pathlib.Path) -> None:
     """R@1 against training time, a point a seed."""
     figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
     for (system, group), style in zip(reports.items(), _styles(), strict=False):
-        minutes = [report["training"]["seconds"] / 60 for report in group]
+        minutes = [report["training"]["cpu_seconds"] / 60 for report in group]
         recall = [report["own"]["recall"]["1"]["mean"] for report in group]
         axes.plot(minutes, recall, label=system, **{**style, "linestyle": "none"})
-    axes.set(xlabel="training time (minutes: epochs × median seconds of an epoch)", ylabel="R@1")
+    axes.set(xlabel="training time (minutes of CPU time: epochs × their median)", ylabel="R@1")
     figure.legend(frameon=False, loc="outside right upper", fontsize=8)
     save(figure, path)
 

@@ -90,9 +90,9 @@ def run_jobs(jobs: Sequence[Job], *, side_by_side: int) -> None:
 
 def _train_and_evaluate(job: Job, processes: _Processes, environment: dict[str, str]) -> None:
     job.run.mkdir(parents=True, exist_ok=True)
-    log, report, weights = job.run / "train.log", job.run / "report.json", job.run / "best.weights.h5"
+    log, report, trained = job.run / "train.log", job.run / "report.json", job.run / "history.csv"
     processes.call([sys.executable, "-m", "tfmir.train", *job.flags, f"--run={job.run}"], log, environment)
-    if not report.exists() or report.stat().st_mtime < weights.stat().st_mtime:
+    if not report.exists() or report.stat().st_mtime < trained.stat().st_mtime:
         processes.call([sys.executable, "-m", "tfmir.evaluate", f"--run={job.run}", "--nobaselines"], log, environment)
 
 

@@ -42,7 +42,7 @@ def lacks_tag(labels: tf.Tensor, tag: tf.Tensor) -> tf.Tensor:
 def all_triplets(positives: tf.Tensor, negatives: tf.Tensor) -> Triplets:
     """Every positive of every anchor with every one of its negatives.
 
-    Hermans, Beyer and Leibe, In Defense of the Triplet Loss for Person Re-Identification, 2017, section 2 ("batch all").
+    Hermans, Beyer and Leibe, In Defense of the Triplet Loss for Person Re-Identification, 2017, section 2, "batch all".
     Up to n³ triplets: for n of a hundred or two.
 
     Args:

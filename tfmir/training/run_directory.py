@@ -8,9 +8,12 @@ logs/              TensorBoard                                   report.json   w
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
+import fcntl
 import pathlib
+from collections.abc import Iterator
 from typing import Any
 
 from tfmir import files
@@ -61,6 +64,21 @@ def open_run(path: str, params: RunParams, manifest: Manifest, *, records: str) 
         _refuse_other_run(load_run(path), run)
     files.write_json(run.path / "params.json", _to_json(run))
     return run
+
+
+@contextlib.contextmanager
+def locked(run: Run) -> Iterator[None]:
+    """Keeps other processes from training the same run; the lock ends with the process, however it ends.
+
+    Raises:
+      UserError: another process is training it.
+    """
+    with (run.path / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(f"--run={run.path}: another process is training it: wait for it, or end it") from error
+        yield
 
 
 def load_run(path: str) -> Run:
