@@ -28,7 +28,7 @@ SYSTEMS = {
     "classification": SystemParams("classification", disentangled=False),
     "proxy, disentangled": SystemParams("proxy"),
     "triplet, disentangled": SystemParams("triplet"),
-    "triplet, disentangled, all negatives": SystemParams("triplet", negatives="all"),
+    "triplet, disentangled, all triplets": SystemParams("triplet", negatives="all"),
     "triplet, disentangled, track": SystemParams("triplet", track_weight=0.5),
     "joint": SystemParams("joint"),
 }

@@ -104,7 +104,7 @@ def _compiled(run: Run, manifest: Manifest) -> System:
         validation_prevalence=prevalence(manifest.splits["validation"]),
     )
     optimizer = keras.optimizers.Adam(run.params.training.learning_rate)
-    # XLA is off under a strategy anyway; fixing it keeps timings comparable.
+    # XLA is off under a strategy anyway; off everywhere, timings can be compared.
     system.compile(optimizer=optimizer, jit_compile=False)
     optimizer.build(system.trainable_variables)
     return system
