@@ -25,7 +25,7 @@ TABLE = {
     "classification_plain": SystemParams("classification", disentangled=False, normalized=False),
     "classification": SystemParams("classification", disentangled=False),
     "classification_disentangled": SystemParams("classification"),
-    "joint": SystemParams("joint"),
+    "joint": SystemParams("joint", margin=0.44, triplet_weight=0.85),
 }
 
 
