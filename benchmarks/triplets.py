@@ -44,7 +44,7 @@ class ExplicitTriplets(keras.Model):
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One step on triplets, whose members are all encoded."""
-        (x,) = data
+        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
         with tf.GradientTape() as tape:
             f = self.system.features(tf.reshape(x, [-1, *x.shape[2:]]), training=True)
             parts = tf.reshape(self.system.subspaces(f), [-1, x.shape[1], f.shape[-1]])
