@@ -1,12 +1,10 @@
 import numpy as np
 import pytest
 
+from tfmir.compare import ALL_SYSTEMS
 from tfmir.experiments.findings import findings, joint_against_the_best, seed_interval
 
-SYSTEMS = (
-    "triplet", "triplet_disentangled", "triplet_track", "proxy_basic", "proxy", "classification_plain",
-    "classification", "classification_disentangled", "joint",
-)  # fmt: skip
+SYSTEMS = ALL_SYSTEMS.split(",")
 COLUMNS = (
     "R@1",
     "R@2",

@@ -96,8 +96,8 @@ def options(*, tuned: bool = True) -> tf.data.Options:
     """Under a strategy every replica gets its part of each batch; files are not dealt out to replicas.
 
     Args:
-      tuned: whether a thread tunes the parallelism. That thread sleeps for 10 ms, 20 ms, 40 ms and so on up to a minute
-        and is not woken when its iterator is dropped, so a data set that is read anew every epoch goes without.
+      tuned: whether a thread tunes the parallelism. That thread sleeps twice as long each time and is not woken when
+        its iterator is dropped (BUILD_NOTES.md, "Traps"), so a data set that is read anew every epoch goes without.
     """
     options = tf.data.Options()
     options.autotune.enabled = tuned

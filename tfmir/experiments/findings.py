@@ -5,8 +5,8 @@
     undecided   the interval holds 0
 
 A claim that two systems agree is seen where the interval lies within ±0.02, about what two seeds of one system differ
-by, and not seen where it lies outside. Some forty differences are judged, each by itself: of as many that are nothing,
-two would be "seen" or "not seen" by chance.
+by, and not seen where it lies outside. Some thirty differences are judged, each by itself: of as many that are nothing,
+one or two would be "seen" or "not seen" by chance.
 """
 
 from __future__ import annotations

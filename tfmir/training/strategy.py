@@ -14,8 +14,8 @@ _SAFE_KERAS = (3, 10)
 def make_strategy(params: TrainParams) -> tf.distribute.Strategy:
     """A MirroredStrategy over every GPU, or over `replicas` logical CPU devices; one device needs none.
 
-    A strategy over one device would not be free: its iterators' tuning threads wake up after 10 ms, 20 ms, 40 ms and
-    so on, and can only end then, so dropping the validation set's iterator could take as long as the epoch had.
+    A strategy over one device would not be free: its buffers' tuning threads hold up the end of every validation (see
+    `tfmir.data.excerpts.options`), for as long again as the epoch took.
 
     Must be called before TensorFlow has touched its devices.
 
