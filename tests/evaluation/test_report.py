@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from threadpoolctl import threadpool_info
 
 from tfmir.evaluation import baselines, plots
 from tfmir.evaluation.report import Contender, evaluate, training_time
@@ -130,3 +131,17 @@ def test_figures_are_written_whole_and_show_something(data, report, tmp_path):
         pixels = np.asarray(Image.open(path).convert("L"))
         assert min(pixels.shape) > 200
         assert len(np.unique(pixels)) > 20
+
+
+def test_tsne_runs_on_one_thread(monkeypatch):
+    """Twelve points took 21 s on two threads that waited for two busy cores, 0.1 s on one."""
+    threads = []
+
+    class Recorder(plots.TSNE):
+        def fit_transform(self, points):
+            threads.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "openmp")
+            return super().fit_transform(points)
+
+    monkeypatch.setattr(plots, "TSNE", Recorder)
+    assert plots.project(np.random.default_rng(0).random((12, 8)), seed=0).shape == (12, 2)
+    assert set(threads) == {1}
