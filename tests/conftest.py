@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -23,6 +24,9 @@ from tfmir.data.build import build_records
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )
+
+# Commands that tests interrupt must not inherit an ignored SIGINT, as jobs in the background of a script do.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPOSITORY = pathlib.Path(__file__).parent.parent
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
@@ -74,6 +78,34 @@ def records(corpus, tmp_path_factory):
     output = str(tmp_path_factory.mktemp("records") / "tiny")
     build_records(corpus, output, num_shards=2, max_rejected_fraction=0.0, workers=1)
     return output
+
+
+TINY_SETTINGS = """--records={records}
+--width_multiplier=0.0625
+--blocks=1
+--embedding_dim=16
+--batch_size=8
+--excerpts_per_read=2
+--shuffle_buffer=8
+--epochs=2
+"""
+
+
+@pytest.fixture(scope="session")
+def settings(audio_folder, tmp_path_factory):
+    """A flag file for records whose test split has as many tracks as retrieval at 8 needs."""
+    folder_of_audio = shutil.copytree(audio_folder, tmp_path_factory.mktemp("more") / "audio")
+    annotations = folder_of_audio / "annotations.csv"
+    rows = [f"{i}.flac,test,artist3,{('rock', 'jazz')[i % 2]},{('calm', 'wild')[i // 2 % 2]}" for i in range(30, 36)]
+    for index in range(30, 36):
+        (folder_of_audio / f"{index}.flac").symlink_to(folder_of_audio / f"{index - 30:02d}.flac")
+    annotations.write_text(annotations.read_text() + "\n".join(rows) + "\n")
+    records = folder_of_audio.parent / "records"
+    corpus = folder.load(str(folder_of_audio), str(annotations), name="more", licence="CC0-1.0")
+    build_records(corpus, str(records), num_shards=1, max_rejected_fraction=0.0, workers=1)
+    path = folder_of_audio.parent / "tiny.flags"
+    path.write_text(TINY_SETTINGS.format(records=records))
+    return path
 
 
 @pytest.fixture(scope="session")

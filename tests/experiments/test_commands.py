@@ -2,43 +2,12 @@
 
 import json
 import re
-import shutil
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
-
-from tfmir.corpora import folder
-from tfmir.data.build import build_records
-
-TINY_FLAGS = """--records={records}
---width_multiplier=0.0625
---blocks=1
---embedding_dim=16
---batch_size=8
---excerpts_per_read=2
---shuffle_buffer=8
---epochs=2
-"""
-
-
-@pytest.fixture(scope="module")
-def settings(audio_folder, tmp_path_factory):
-    """A flag file for records whose test split has as many tracks as retrieval at 8 needs."""
-    folder_of_audio = shutil.copytree(audio_folder, tmp_path_factory.mktemp("more") / "audio")
-    annotations = folder_of_audio / "annotations.csv"
-    rows = [f"{i}.flac,test,artist3,{('rock', 'jazz')[i % 2]},{('calm', 'wild')[i // 2 % 2]}" for i in range(30, 36)]
-    for index in range(30, 36):
-        (folder_of_audio / f"{index}.flac").symlink_to(folder_of_audio / f"{index - 30:02d}.flac")
-    annotations.write_text(annotations.read_text() + "\n".join(rows) + "\n")
-    records = folder_of_audio.parent / "records"
-    corpus = folder.load(str(folder_of_audio), str(annotations), name="more", licence="CC0-1.0")
-    build_records(corpus, str(records), num_shards=1, max_rejected_fraction=0.0, workers=1)
-    path = folder_of_audio.parent / "tiny.flags"
-    path.write_text(TINY_FLAGS.format(records=records))
-    return path
 
 
 def command(repository, name, *flags):
@@ -145,6 +114,7 @@ def test_a_search_interrupted_in_its_first_trial_goes_on_with_it(repository, set
     finally:
         process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
+    assert process.returncode == 130
     wanted = json.loads((tmp_path / "out/runs/0/params.json").read_text())["params"]["system"]["margin"]
     again = call(repository, "tune", *flags)
     assert again.returncode == 0, again.stdout

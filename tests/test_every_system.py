@@ -1,0 +1,41 @@
+"""The promise of every flag file in launch/: it trains, evaluates, exports and serves."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfmir import compare, evaluate, export, flags, search, train
+
+SYSTEMS = compare.ALL_SYSTEMS.split(",")
+
+
+def call(command, params_class, *words):
+    return command.main(flags.parse(["tfmir", *map(str, words)], params_class))
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_a_flag_file_trains_evaluates_exports_and_serves(name, settings, repository, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(repository)
+    run = tmp_path / name
+    asked = [f"--flagfile=launch/{name}.flags", f"--flagfile={settings}", f"--run={run}", "--epochs=1"]
+    call(train, train.TrainCommand, *asked, "--steps_per_epoch=2")
+    report = call(evaluate, evaluate.EvaluateParams, f"--run={run}", "--nobaselines")
+    mine = report["contenders"][name]
+    assert set(mine["recall"]) == {"1", "2", "4", "8"}
+    assert 0 <= mine["roc_auc"]["mean"] <= 1
+    assert json.loads((run / "report.json").read_text()) == json.loads(json.dumps(report))
+
+    bundle = call(export, export.ExportParams, f"--run={run}", f"--output={tmp_path}/models")
+    served = tf.saved_model.load(str(bundle)).signatures
+    wave = tf.constant(np.random.default_rng(0).uniform(-0.5, 0.5, [1, 70000]), tf.float32)
+    assert served["tag"](waveform=wave)["scores"].shape == (1, 4)
+    notions = [signature for signature in ("embed_genre", "embed_mood") if signature in served]
+    assert bool(notions) == json.loads((run / "params.json").read_text())["params"]["system"]["disentangled"]
+    for signature in ("embed", *notions):
+        assert np.isfinite(served[signature](waveform=wave)["embedding"]).all()
+
+    capsys.readouterr()
+    call(search, search.SearchParams, f"--run={run}", "--library=test", "--like=03.flac", "--top=3", "--json")
+    assert len(json.loads(capsys.readouterr().out)["results"]) == 3
