@@ -49,6 +49,14 @@ def clips():
 
 
 @pytest.fixture(scope="session")
+def shared_labels():
+    """Real label files, where they are."""
+    if not (SHARED_DATA / "msd").is_dir():
+        pytest.skip(f"no real label files: {SHARED_DATA} is not there")
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
 def audio_folder(tmp_path_factory):
     """24 tracks of 4 to 7 s; genre sets the pitch, mood the tremolo; mood may be missing."""
     directory = tmp_path_factory.mktemp("audio")

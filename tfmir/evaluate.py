@@ -26,7 +26,9 @@ class EvaluateParams:
 
     run: str = field("", "run directory (default: runs/<name of the flag file>)")
     baselines: bool = field(True, "compare with the untrained encoder, statistics and chance")
-    human_triplets: str = field("", "CSV of dim-sim (Zenodo 3889149): agreement with its listeners is reported too")
+    human_triplets: str = field(
+        "", "dim-sim's CSV (Zenodo 3889149) or MagnaTagATune's comparisons_final.csv: agreement with listeners, too"
+    )
     audio_dir: str = field("", "folder with the songs of --human_triplets, each file named by the song's id")
 
 
@@ -68,10 +70,9 @@ def main(params: EvaluateParams) -> dict[str, Any]:
 
 def _agreement(system: System, params: EvaluateParams) -> dict[str, Any]:
     """Agreement with listeners, in the whole space and in each sub-space; its intervals as in the report."""
-    from tfmir.corpora import dimsim
-    from tfmir.evaluation.human import agreement, embed_clips
+    from tfmir.evaluation.human import agreement, embed_clips, load_triplets
 
-    triplets = dimsim.load(params.human_triplets)
+    triplets = load_triplets(params.human_triplets)
     return dataclasses.asdict(agreement(system, triplets, embed_clips(system, triplets, params.audio_dir)))
 
 

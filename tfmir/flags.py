@@ -42,6 +42,8 @@ def run(main: Callable[[Any], object], params_class: type) -> None:
     try:
         main(parse(sys.argv, params_class))
         sys.stdout.flush()
+    except BrokenPipeError:  # the reader of our output, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(EXIT_USER_ERROR)

@@ -2,6 +2,8 @@
 
     python -m tfmir.prepare --corpus=demo
     python -m tfmir.prepare --corpus=folder --audio_dir=~/Music --annotations=tags.csv --output=tfrecords/mine
+    python -m tfmir.prepare --corpus=jamendo --audio_dir=/data/jamendo --annotations=data/splits/split-0
+    python -m tfmir.prepare --corpus=msd --annotations=MSD_split --report
     python -m tfmir.prepare --output=tfrecords/mine --verify
 
 Interrupted at any moment, the same command goes on where it stopped.
@@ -10,18 +12,20 @@ Interrupted at any moment, the same command goes on where it stopped.
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import os
 import pathlib
 import sys
 from typing import TYPE_CHECKING
 
-from tfmir import flags
+from tfmir import files, flags
 from tfmir.errors import UserError
 from tfmir.params import field
 
 if TYPE_CHECKING:
     from tfmir.corpora.corpus import Corpus
 
+CORPORA = ("demo", "folder", "msd", "jamendo", "magnatagatune")
 _RENDERED_PER_TASK = 20
 
 
@@ -29,9 +33,15 @@ _RENDERED_PER_TASK = 20
 class PrepareParams:
     """Flags of the command."""
 
-    corpus: str = field("demo", "where tracks and tags come from", choices=("demo", "folder"))
+    corpus: str = field("demo", "where tracks and tags come from", choices=CORPORA)
     audio_dir: str = field("", "folder of the audio (default for the demo: audio/demo)")
     annotations: str = field("", "label file as its publisher ships it (default: <audio_dir>/annotations.csv)")
+    tags: str = field(
+        "csv",
+        "a folder's tags: from --annotations, a JSON file beside each track, or the files' metadata",
+        choices=("csv", "json", "metadata"),
+    )
+    vocabulary: str = field("", "tab-separated file of tag and notion that chooses and groups the tags (see README)")
     output: str = field("", "directory of the record set (default: tfrecords/<corpus>)")
     licence: str = field("unknown", "licence of a folder's audio and tags; travels with records and models")
     workers: int = field(0, "processes of the local cluster; 0: one a core", lower=0)
@@ -39,6 +49,8 @@ class PrepareParams:
     num_shards: int = field(0, "shards of the training split; 0: one per 100 tracks", lower=0)
     max_rejected_fraction: float = field(0.01, "fail if a larger share of tracks is rejected", lower=0.0, upper=1.0)
     verify: bool = field(False, "only re-read a finished record set against its checksums")
+    report: bool = field(False, "only say what is in the corpus; looks at the audio too if --audio_dir is given")
+    strict: bool = field(False, "refuse a corpus with an artist in more than one split instead of warning")
     demo_scale: float = field(1.0, "size of the demo corpus, 1: 1200 train, 200 validation, 400 test", above=0.0)
     demo_seed: int = field(0, "seed of the demo corpus", lower=0)
 
@@ -54,11 +66,13 @@ class PrepareParams:
 
 
 def main(params: PrepareParams) -> None:
-    """Builds a record set, or verifies one."""
+    """Builds a record set, verifies one, or reports on a corpus."""
     if params.verify:
         from tfmir.data.build import verify
 
         verify(params.records)
+    elif params.report:
+        report(params)
     else:
         build(params)
 
@@ -69,11 +83,18 @@ def build(params: PrepareParams) -> str:
     Raises:
       UserError: bad flags or annotations, a directory with other records, too many rejected tracks.
     """
+    from tfmir.corpora.survey import artist_leaks, refuse_leaks
     from tfmir.data.build import build_records
 
     if not params.audio:
         raise UserError("--audio_dir is empty: name the folder of the audio")
-    corpus = _demo(params) if params.corpus == "demo" else _folder(params)
+    corpus = load_corpus(params)
+    if corpus.empty_notions:
+        raise UserError(f"notion {corpus.empty_notions[0]!r} has no tag: tag some tracks, or remove it from the labels")
+    if params.strict:
+        refuse_leaks(corpus)
+    elif leaks := artist_leaks(corpus):
+        print(f"warning: {len(leaks)} artists have tracks in more than one split: see --report", file=sys.stderr)
     build_records(
         corpus,
         params.records,
@@ -85,12 +106,60 @@ def build(params: PrepareParams) -> str:
     return params.records
 
 
+def report(params: PrepareParams) -> None:
+    """Writes corpus.md, corpus.json and corpus.png to the directory of the record set, and prints the first.
+
+    Raises:
+      UserError: bad flags or annotations, or, with --strict, an artist in more than one split.
+    """
+    from tfmir.corpora.survey import markdown, refuse_leaks, survey
+    from tfmir.corpora.survey_plot import plot_tags
+    from tfmir.data.inspection import inspect_corpus
+
+    corpus = load_corpus(params)
+    looked = params.audio and (params.corpus != "demo" or os.path.isdir(params.audio))
+    facts = inspect_corpus(corpus, workers=params.workers, scheduler=params.scheduler) if looked else []
+    found = survey(corpus, facts)
+    folder = pathlib.Path(params.records)
+    files.write_text(folder / "corpus.md", markdown(found))
+    files.write_json(folder / "corpus.json", found)
+    plot_tags(found, folder / "corpus.png")
+    print(f"{markdown(found)}\nreport: {folder / 'corpus.md'}, {folder / 'corpus.json'}, {folder / 'corpus.png'}")
+    if params.strict:
+        refuse_leaks(corpus)
+
+
+def load_corpus(params: PrepareParams) -> Corpus:
+    """The corpus that the flags name; the demo's audio is rendered where it is missing.
+
+    Raises:
+      UserError: flags that do not go together, or bad annotations.
+    """
+    if params.tags != "csv" and params.corpus != "folder":
+        raise UserError(f"--tags={params.tags} is for --corpus=folder: {params.corpus} has label files of its own")
+    if params.corpus == "demo":
+        return _demo(params)
+    if params.corpus == "folder":
+        return _folder(params)
+    if not params.annotations:
+        raise UserError(f"--annotations is empty: name the label files of {params.corpus} as they are published")
+    module = importlib.import_module(f"tfmir.corpora.{params.corpus}")
+    annotations = os.path.expanduser(params.annotations)
+    corpus: Corpus = module.load(params.audio, annotations, grouping=params.vocabulary)
+    return corpus
+
+
 def _folder(params: PrepareParams) -> Corpus:
     from tfmir.corpora import folder
 
-    annotations = os.path.expanduser(params.annotations) or f"{params.audio}/annotations.csv"
-    name = pathlib.Path(params.records).name
-    return folder.load(params.audio, annotations, name=name, licence=params.licence)
+    return folder.load(
+        params.audio,
+        os.path.expanduser(params.annotations) or f"{params.audio}/annotations.csv",
+        tags=params.tags,
+        grouping=params.vocabulary,
+        name=pathlib.Path(params.records).name,
+        licence=params.licence,
+    )
 
 
 def _demo(params: PrepareParams) -> Corpus:

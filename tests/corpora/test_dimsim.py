@@ -1,6 +1,7 @@
 import pytest
 
-from tfmir.corpora.dimsim import Clip, load
+from tfmir.corpora.dimsim import load
+from tfmir.corpora.votes import Clip
 from tfmir.errors import UserError
 
 HEADER = (
@@ -28,11 +29,11 @@ def test_clean_votes_and_raw_counts_of_the_documented_columns(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "header", "message"),
     [
-        ([ROW.format(0, 1)], HEADER.replace("song2_vote", "vote2"), "no column 'song2_vote'"),
-        ([ROW.format("many", 1)], HEADER, "line 2: .*expected numbers"),
-        ([ROW.format(0, 1), ROW.format(0, -1)], HEADER, "line 3: a negative vote"),
-        (["7,TRA,10.5"], HEADER, "line 2"),
-        ([], HEADER, "no triplet in it"),
+        ([ROW.format(0, 1)], HEADER.replace("song2_vote", "vote2"), "expected a column 'song2_vote'"),
+        ([ROW.format("many", 1)], HEADER, "row 2: .*expected numbers"),
+        ([ROW.format(0, 1), ROW.format(0, -1)], HEADER, "row 3: a negative vote"),
+        (["7,TRA,10.5"], HEADER, "row 2"),
+        ([], HEADER, "no rows under the header"),
     ],
 )
 def test_what_is_malformed_is_named(tmp_path, rows, header, message):

@@ -43,6 +43,12 @@ def test_without_split_and_artist_the_path_decides_about_80_10_10(tmp_path):
     assert abs(splits.count("test") - 200) < 45
 
 
+def test_a_column_without_a_tag_is_no_notion_but_remembered(tmp_path):
+    loaded = corpus(tmp_path, "path,genre,mood\na.mp3,rock,\n")
+    assert loaded.vocabulary.notions == ("genre",)
+    assert loaded.empty_notions == ("mood",)
+
+
 BAD = {
     "name,genre\na,b\n": "expected a column 'path'",
     "": "expected a column 'path'",

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfmir import files
 from tfmir.corpora.corpus import Track
 from tfmir.data.records import (
     FEATURE_SPEC,
@@ -18,7 +19,7 @@ from tfmir.data.records import (
     shard_of,
     shard_paths,
 )
-from tfmir.data.writer import compute, file_sha256, write_shard
+from tfmir.data.writer import compute, write_shard
 from tfmir.errors import UserError
 from tfmir.params import FeatureParams
 from tfmir.vocabulary import Vocabulary
@@ -75,7 +76,7 @@ def test_each_shard_is_sorted_and_agrees_with_its_checksum(records):
             path = pathlib.Path(records) / shard.file
             ids = [parse(raw, 128).track_id for raw in tf.data.TFRecordDataset(str(path)).as_numpy_iterator()]
             assert ids == sorted(ids)
-            assert file_sha256(str(path)) == shard.sha256
+            assert files.sha256(path) == shard.sha256
 
 
 def test_the_stored_log_mel_is_that_of_the_file(records, audio_folder):

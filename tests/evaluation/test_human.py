@@ -3,7 +3,7 @@ import pytest
 import soundfile
 import tensorflow as tf
 
-from tfmir.corpora.dimsim import Clip, HumanTriplet
+from tfmir.corpora.votes import Clip, HumanTriplet
 from tfmir.errors import UserError
 from tfmir.evaluation.human import agreement, embed_clips
 from tfmir.evaluation.subspaces import unit

@@ -20,6 +20,7 @@ class Track:
       split: one of SPLITS.
       tags: sorted indices into the corpus' vocabulary; may be empty.
       artist_id: may be empty.
+      secs: length as the label file gives it, 0 if it does not.
     """
 
     track_id: str
@@ -27,6 +28,7 @@ class Track:
     split: str
     tags: tuple[int, ...]
     artist_id: str = ""
+    secs: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,12 +37,17 @@ class Corpus:
 
     Attributes:
       licence: what the publisher allows; travels with the records and with every exported model.
+      tracks: in the order of the label files.
+      empty_notions: notions that the label file has a place for, but no tag.
+      left_out: tags of the label files that the vocabulary does not take, with the number of their tracks.
     """
 
     name: str
     licence: str
     vocabulary: Vocabulary
     tracks: tuple[Track, ...]
+    empty_notions: tuple[str, ...] = ()
+    left_out: tuple[tuple[str, int], ...] = ()
 
 
 def stable_fraction(key: str) -> float:

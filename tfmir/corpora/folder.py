@@ -1,106 +1,109 @@
-"""Any folder of audio with a CSV of tags: `path,split,artist,genre,mood,…`, tags separated by `;`."""
+"""Any folder of audio, with tags from a CSV, from a JSON file beside each track, or from the files' own metadata.
+
+CSV: `path,split,artist,genre,mood,…`, one row a track, tags separated by `;`. Columns `split` and `artist` are
+optional; every other column is a notion.
+"""
 
 from __future__ import annotations
 
-import csv
-import io
-import pathlib
-import posixpath
+from collections.abc import Callable, Mapping
 
-from tfmir.corpora.corpus import SPLITS, Corpus, Track, stable_fraction
+from tfmir.corpora import tags_in_files
+from tfmir.corpora.corpus import Corpus, stable_fraction
+from tfmir.corpora.grouping import load_grouping, require_known, to_vocabulary
+from tfmir.corpora.labels import Labelled, inside, read_rows, to_corpus
+from tfmir.data.audio import require_folder
 from tfmir.errors import UserError
-from tfmir.vocabulary import Vocabulary
 
 _NOT_NOTIONS = ("path", "split", "artist")
 _TRAIN_SHARE, _VALIDATION_SHARE = 0.8, 0.1
+_READERS: Mapping[str, Callable[[str], list[tags_in_files.Tagged]]] = {
+    "json": tags_in_files.read_sidecars,
+    "metadata": tags_in_files.read_metadata,
+}
 
 
-def load(audio_dir: str, annotations: str, *, name: str = "folder", licence: str = "unknown") -> Corpus:
-    """Reads the CSV; the audio itself is not touched.
+def load(
+    audio_dir: str,
+    annotations: str,
+    *,
+    tags: str = "csv",
+    grouping: str = "",
+    name: str = "folder",
+    licence: str = "unknown",
+) -> Corpus:
+    """Reads tags; of the audio itself nothing but its metadata, and that only if asked for.
 
-    Columns `split` (train, validation, test) and `artist` are optional; every other column is a notion. Without
-    `split`, tracks are drawn 80/10/10 by a stable hash: of the artist if there is that column, so that nobody is
-    in two splits, else of the path. A track's id is its path below the audio folder.
+    Without a split, tracks are drawn 80/10/10 by a stable hash: of the artist if it is known, so that nobody is in
+    two splits, else of the path. A track's id is its path below the audio folder.
+
+    Args:
+      audio_dir: folder of the audio.
+      annotations: the CSV; unused by the other sources.
+      tags: `csv`, `json` or `metadata`.
+      grouping: vocabulary file that chooses among the tags, spelt `notion/tag`; empty: all of them.
+      name: of the corpus.
+      licence: of audio and tags.
 
     Raises:
       UserError: names the file, the row, what was found and what was expected.
     """
-    if not pathlib.Path(audio_dir).is_dir():
-        raise UserError(f"--audio_dir={audio_dir}: no such folder")
-    rows = _read_rows(annotations)
-    notions = [column for column in rows[0] if column not in _NOT_NOTIONS]
+    require_folder(audio_dir)
+    tagged = _read_csv(annotations) if tags == "csv" else _READERS[tags](audio_dir)
+    notions = list(dict.fromkeys(notion for track in tagged for notion in track.tags))
     if not notions:
-        raise UserError(f"{annotations}: no column of tags: add one per notion, such as genre,mood")
-    tags = [{notion: _tags(row[notion]) for notion in notions} for row in rows]
-    vocabulary = Vocabulary(
-        tuple((notion, tuple(sorted({tag for row in tags for tag in row[notion]}))) for notion in notions)
-    )
-    tracks = [
-        _track(row, line, tags[line - 2], vocabulary, audio_dir, annotations) for line, row in enumerate(rows, start=2)
-    ]
-    _refuse_repeats(tracks, annotations)
-    return Corpus(name, licence, vocabulary, tuple(tracks))
-
-
-def _read_rows(annotations: str) -> list[dict[str, str]]:
-    try:
-        text = pathlib.Path(annotations).read_bytes().decode("utf-8-sig")
-    except FileNotFoundError as error:
         raise UserError(
-            f"--annotations={annotations}: no such file: a CSV with the header path,split,genre,…"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{annotations}: not UTF-8 at byte {error.start}: save it as UTF-8") from error
-    reader = csv.DictReader(io.StringIO(text, newline=""), restkey="", restval="")
-    if "path" not in (reader.fieldnames or []):
-        raise UserError(f"{annotations}: the header is {reader.fieldnames}, expected a column 'path'")
-    if len(set(reader.fieldnames or [])) < len(reader.fieldnames or []):
-        raise UserError(f"{annotations}: a column stands twice in the header {reader.fieldnames}")
-    rows = list(reader)
-    for line, row in enumerate(rows, start=2):
-        if "" in row:
-            raise UserError(f"{annotations}, row {line}: more fields than the header has; quote those with commas")
-    if not rows:
-        raise UserError(f"{annotations}: no rows under the header: one per track is needed")
-    return rows
-
-
-def _tags(cell: str) -> list[str]:
-    return sorted({tag.strip() for tag in cell.split(";")} - {""})
-
-
-def _track(
-    row: dict[str, str], line: int, tags: dict[str, list[str]], vocabulary: Vocabulary, audio_dir: str, source: str
-) -> Track:
-    path = posixpath.normpath(row["path"].strip())
-    if not row["path"].strip():
-        raise UserError(f"{source}, row {line}: the path is empty")
-    if path.startswith(("../", "/")) or path == "..":
-        raise UserError(f"{source}, row {line}: path {row['path']!r} leads out of the audio folder {audio_dir}")
-    names = [f"{notion}/{tag}" for notion, found in tags.items() for tag in found]
-    return Track(
-        track_id=path,
-        path=str(pathlib.Path(audio_dir) / path),
-        split=_split(row, line, path, source),
-        tags=tuple(vocabulary.indices(names)),
-        artist_id=row.get("artist", "").strip(),
+            f"{annotations if tags == 'csv' else audio_dir}: no column of tags: add one per notion, such as genre,mood"
+        )
+    found = {notion: sorted({tag for track in tagged for tag in track.tags.get(notion, ())}) for notion in notions}
+    names = {f"{notion}/{tag}": f"{notion}/{tag}" for notion in notions for tag in found[notion]}
+    if not names:
+        raise UserError(
+            f"{annotations or audio_dir}: notion {notions[0]!r} has no tag, nor has any other: tag some tracks"
+        )
+    if grouping:
+        chosen = load_grouping(grouping, default="")
+        require_known(chosen, set(names), source=grouping)
+        names = chosen
+    return to_corpus(
+        name,
+        licence,
+        [_labelled(track, names) for track in tagged],
+        to_vocabulary(names),
+        audio_dir,
+        empty_notions=tuple(notion for notion in notions if not found[notion]),
     )
 
 
-def _split(row: dict[str, str], line: int, path: str, source: str) -> str:
-    if "split" in row:
-        if row["split"].strip() not in SPLITS:
-            raise UserError(f"{source}, row {line}: split {row['split']!r} is none of {', '.join(SPLITS)}")
-        return row["split"].strip()
-    share = stable_fraction(row.get("artist", "").strip() or path)
+def _read_csv(annotations: str) -> list[tags_in_files.Tagged]:
+    rows = read_rows(annotations, needed=("path",), what="a CSV with the header path,split,genre,…")
+    notions = [column for column in rows[0].cells if column not in _NOT_NOTIONS]
+    return [
+        tags_in_files.Tagged(
+            path=inside(row["path"], row.where),
+            tags={notion: tags_in_files.split_tags(row[notion]) for notion in notions},
+            where=row.where,
+            artist=row.cells.get("artist", "").strip(),
+            split=row["split"].strip() if "split" in row.cells else None,
+        )
+        for row in rows
+    ]
+
+
+def _labelled(track: tags_in_files.Tagged, names: Mapping[str, str]) -> Labelled:
+    full = (f"{notion}/{tag}" for notion, tags in track.tags.items() for tag in tags)
+    return Labelled(
+        track_id=track.path,
+        path=track.path,
+        split=_drawn_split(track.artist or track.path) if track.split is None else track.split,
+        tags=tuple(names[tag] for tag in full if tag in names),
+        where=track.where,
+        artist_id=track.artist,
+    )
+
+
+def _drawn_split(key: str) -> str:
+    share = stable_fraction(key)
     if share < _TRAIN_SHARE:
         return "train"
     return "validation" if share < _TRAIN_SHARE + _VALIDATION_SHARE else "test"
-
-
-def _refuse_repeats(tracks: list[Track], source: str) -> None:
-    seen: set[str] = set()
-    for line, track in enumerate(tracks, start=2):
-        if track.track_id in seen:
-            raise UserError(f"{source}, row {line}: {track.track_id} stands twice: keep one row per track")
-        seen.add(track.track_id)

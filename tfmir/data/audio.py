@@ -5,11 +5,14 @@ from __future__ import annotations
 import functools
 import io
 import os
+import sys
 import warnings
 
 import numpy as np
 import soundfile
 import soxr
+
+from tfmir.errors import UserError
 
 AUDIO_SUFFIXES = frozenset({".aif", ".aiff", ".flac", ".m4a", ".mp3", ".ogg", ".opus", ".wav"})
 _BLOCK_SECS = 30
@@ -43,11 +46,43 @@ def decode(path: str, *, sample_rate: int, max_secs: float | None = None) -> np.
         mono, rate = _read_soundfile(source, max_secs)
     except soundfile.LibsndfileError as error:
         mono, rate = _read_tensorflow_io(path, max_secs, reason=str(error.error_string).strip().rstrip("."))
+    except (OSError, RuntimeError, ValueError, MemoryError) as error:
+        raise AudioError(f"cannot be decoded ({type(error).__name__}: {error})") from error
     if not mono.size:
         raise AudioError("no samples: the file has a header but holds no audio")
     if not np.isfinite(mono).all():
         raise AudioError(f"{np.count_nonzero(~np.isfinite(mono))} samples are NaN or infinite")
     return _resample(mono, rate, sample_rate)
+
+
+def require_folder(audio_dir: str) -> None:
+    """Refuses a folder that is not there."""
+    if not os.path.isdir(audio_dir):
+        raise UserError(f"--audio_dir={audio_dir}: no such folder")
+
+
+def list_audio(folder: str) -> list[str]:
+    """Sorted paths, below `folder` and with slashes, of all files whose name ends like an audio file's.
+
+    A name that is not UTF-8 cannot be the id of a track: it is named on standard error and left out.
+    """
+    found = []
+    for directory, _, names in os.walk(folder):
+        for name in names:
+            if os.path.splitext(name)[1].lower() in AUDIO_SUFFIXES:
+                found.append(os.path.relpath(os.path.join(directory, name), folder).replace(os.sep, "/"))
+    odd = [path for path in found if not _is_text(path)]
+    for path in odd:
+        print(f"left out: {os.fsencode(path)!r} in {folder}: the name is not UTF-8: rename it", file=sys.stderr)
+    return sorted(set(found) - set(odd))
+
+
+def _is_text(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _open(path: str) -> str | io.BytesIO:

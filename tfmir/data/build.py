@@ -31,7 +31,7 @@ from tfmir.data.records import (
     shard_name,
     shard_of,
 )
-from tfmir.data.writer import ShardResult, file_sha256, write_shard
+from tfmir.data.writer import ShardResult, write_shard
 from tfmir.errors import UserError
 from tfmir.params import FeatureParams
 from tfmir.vocabulary import Vocabulary
@@ -114,14 +114,16 @@ def make_plan(corpus: Corpus, name: str, *, num_shards: int, features: FeaturePa
     shards: dict[tuple[str, str], tuple[Track, ...]] = {}
     for split, tracks in of_split.items():
         count = max(1, round(len(tracks) / per_shard))
-        for index in range(count):
-            members = tuple(track for track in tracks if shard_of(track.track_id, count) == index)
-            shards[split, shard_name(name, split, index, count)] = members
+        members: list[list[Track]] = [[] for _ in range(count)]
+        for track in tracks:
+            members[shard_of(track.track_id, count)].append(track)
+        for index, dealt in enumerate(members):
+            shards[split, shard_name(name, split, index, count)] = tuple(dealt)
     content = {
         "schema": SCHEMA_VERSION,
         "features": features.track_params,
         "vocabulary": corpus.vocabulary.to_dict(),
-        "tracks": sorted(dataclasses.astuple(track) for track in corpus.tracks),
+        "tracks": sorted((t.track_id, t.path, t.split, t.tags, t.artist_id) for t in corpus.tracks),
         "shards": [file for _, file in shards],
     }
     return Plan(shards, hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest())
@@ -140,7 +142,7 @@ def verify(records: str) -> None:
         path = pathlib.Path(records) / shard.file
         if not path.exists():
             problems.append(f"{shard.file}: missing")
-        elif (found := file_sha256(str(path))) != shard.sha256:
+        elif (found := files.sha256(path)) != shard.sha256:
             problems.append(f"{shard.file}: sha256 is {found[:12]}…, the manifest says {shard.sha256[:12]}…")
     if problems:
         listed = "\n  ".join(problems)
@@ -151,9 +153,18 @@ def verify(records: str) -> None:
 
 
 def _write_and_note(tracks: Sequence[Track], path: str, vocabulary: Vocabulary, features: FeatureParams) -> ShardResult:
-    """The task of a worker: the shard, then the note that it is finished."""
-    result = write_shard(tracks, path, vocabulary=vocabulary, features=features)
-    files.write_json(pathlib.Path(path).parent / ".build" / f"{result.file}.json", dataclasses.asdict(result))
+    """The task of a worker: the shard, then the note that it is finished.
+
+    Where a worker has died over this shard before, each file is decoded in a process of its own, so that the one to
+    blame is rejected by name.
+    """
+    state = pathlib.Path(path).parent / ".build"
+    begun = state / f"{pathlib.Path(path).name}.begun"
+    died = begun.exists()
+    files.write_text(begun, "")
+    result = write_shard(tracks, path, vocabulary=vocabulary, features=features, isolated=died)
+    files.write_json(state / f"{result.file}.json", dataclasses.asdict(result))
+    begun.unlink()
     return result
 
 
@@ -180,8 +191,8 @@ def _claim(state: pathlib.Path, plan: Plan) -> None:
 
 
 def _clear_leftovers(folder: pathlib.Path) -> None:
-    """Removes the temporary files of killed processes; nobody is writing when this is called."""
-    for leftover in [*folder.glob(".*.tfrecord-*"), *folder.glob(".build/.*.json")]:
+    """Removes what killed processes leave behind; nobody is writing when this is called."""
+    for leftover in [*folder.glob(".*.tfrecord-*"), *folder.glob(".build/.*.json"), *folder.glob(".build/*.begun")]:
         leftover.unlink(missing_ok=True)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
+import itertools
 import logging
 import os
 import tempfile
@@ -10,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import dask
-from distributed import Client, LocalCluster, as_completed
+from distributed import Client, Future, LocalCluster, as_completed
 from distributed.scheduler import KilledWorker
 from tqdm import tqdm
 
@@ -28,6 +30,8 @@ _WORKER_ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": str(1 << 26),
 }
 _CONNECT_SECS = 30
+# Tasks known to the scheduler at a time: enough for any cluster, and no more memory for a million tasks than for these.
+_WINDOW = 2000
 
 
 def run_tasks(
@@ -42,7 +46,8 @@ def run_tasks(
 ) -> Iterator[Any]:
     """Calls `function(*task)` for every task, in any order, and yields the results as they come.
 
-    A task whose worker dies is run again elsewhere, three times at most.
+    A task whose worker dies is run again elsewhere, three times at most. Workers of a running scheduler need tfmir
+    installed; give them one thread each (`dask worker --nthreads=1`).
 
     Args:
       function: importable by name in the workers.
@@ -54,22 +59,50 @@ def run_tasks(
       scheduler: address of a running scheduler, `tcp://host:port`, instead of a local cluster.
 
     Raises:
-      UserError: the scheduler cannot be reached, or a task killed every worker that tried it.
+      UserError: the scheduler cannot be reached, its workers have no tfmir, or a task killed every worker that
+        tried it.
     """
     if not tasks:
         return
-    with _client(min(workers or cpu_count(), len(tasks)), scheduler) as client:
-        futures = {client.submit(function, *task, pure=False): size for task, size in zip(tasks, sizes, strict=True)}
-        with tqdm(total=sum(sizes), desc=description, unit=unit, mininterval=1.0) as bar:
-            for future in as_completed(futures):
-                try:
-                    result = future.result()
-                except KilledWorker as error:
-                    raise UserError(
-                        f"a task killed {error.allowed_failures + 1} workers in a row: {error.task}"
-                    ) from error
-                bar.update(futures[future])
-                yield result
+    waiting = zip(tasks, sizes, strict=True)
+    with (
+        _client(min(workers or cpu_count(), len(tasks)), scheduler) as client,
+        tqdm(total=sum(sizes), desc=description, unit=unit, mininterval=1.0) as bar,
+    ):
+        size_of: dict[Future, int] = {}
+
+        def submit(count: int) -> list[Future]:
+            chosen = {
+                client.submit(_call, function.__module__, function.__qualname__, task, pure=False): size
+                for task, size in itertools.islice(waiting, count)
+            }
+            size_of.update(chosen)
+            return list(chosen)
+
+        running = as_completed(submit(_WINDOW))
+        for future in running:
+            result = _result(future, scheduler)
+            bar.update(size_of.pop(future))
+            yield result
+            running.update(submit(1))
+
+
+def _call(module: str, name: str, task: tuple[Any, ...]) -> Any:
+    """Runs in a worker. The environment comes before the import: TensorFlow reads it once."""
+    for variable, value in _WORKER_ENVIRONMENT.items():
+        os.environ.setdefault(variable, value)
+    return getattr(importlib.import_module(module), name)(*task)
+
+
+def _result(future: Future, scheduler: str) -> Any:
+    try:
+        return future.result()
+    except KilledWorker as error:
+        raise UserError(f"a task killed {error.allowed_failures + 1} workers in a row: {error.task}") from error
+    except ModuleNotFoundError as error:
+        if not scheduler:
+            raise
+        raise UserError(f"--scheduler={scheduler}: its workers lack {error.name!r}: install tfmir there") from error
 
 
 def cpu_count() -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
 import pathlib
 from collections.abc import Callable, Sequence
 
@@ -15,6 +14,7 @@ from tfmir import files
 from tfmir.corpora.corpus import Track
 from tfmir.data.audio import AudioError, decode
 from tfmir.data.features import log_mel
+from tfmir.data.isolation import decode_isolated
 from tfmir.data.records import LOG_MEL_DTYPE, serialize
 from tfmir.params import FeatureParams
 from tfmir.vocabulary import Vocabulary
@@ -43,25 +43,27 @@ class ShardResult:
     rejected: tuple[tuple[str, str, str], ...]
 
 
-def write_shard(tracks: Sequence[Track], path: str, *, vocabulary: Vocabulary, features: FeatureParams) -> ShardResult:
+def write_shard(
+    tracks: Sequence[Track], path: str, *, vocabulary: Vocabulary, features: FeatureParams, isolated: bool = False
+) -> ShardResult:
     """Decodes `tracks`, and writes their log-mels sorted by track id, under a temporary name that is then renamed.
 
     A track that cannot be decoded, or is shorter than one excerpt, is rejected with its reason; one longer than
-    `features.max_frames` is cut there.
+    `features.max_frames` is cut there. `isolated` decodes each file in a process of its own.
     """
     rejected, kept, frames = [], [], 0
     with files.replacing(path) as temporary:
         with tf.io.TFRecordWriter(temporary) as writer:
             for track in sorted(tracks, key=lambda track: track.track_id):
                 try:
-                    track_log_mel = compute(track.path, features)
+                    track_log_mel = compute(track.path, features, isolated=isolated)
                 except AudioError as error:
                     rejected.append((track.track_id, track.path, str(error)))
                     continue
                 writer.write(serialize(track, track_log_mel))
                 kept.append(track.tags)
                 frames += len(track_log_mel)
-        digest = file_sha256(temporary)
+        digest = files.sha256(temporary)
     labels = vocabulary.multi_hot(kept)
     return ShardResult(
         file=pathlib.Path(path).name,
@@ -74,27 +76,18 @@ def write_shard(tracks: Sequence[Track], path: str, *, vocabulary: Vocabulary, f
     )
 
 
-def compute(path: str, features: FeatureParams) -> np.ndarray:
+def compute(path: str, features: FeatureParams, *, isolated: bool = False) -> np.ndarray:
     """float16 [frames, mels]: the log-mel of one audio file, as the records hold it.
 
     Raises:
       AudioError: cannot be decoded, or is shorter than one excerpt.
     """
     max_secs = features.max_frames * features.hop_length / features.sample_rate
-    waveform = decode(path, sample_rate=features.sample_rate, max_secs=max_secs)
+    waveform = (decode_isolated if isolated else decode)(path, sample_rate=features.sample_rate, max_secs=max_secs)
     if len(waveform) < features.excerpt_samples:
         found = len(waveform) / features.sample_rate
         raise AudioError(f"too short: {found:.2f} s, an excerpt needs {features.excerpt_secs:g} s")
     return _log_mel_function(features)(waveform[np.newaxis]).numpy()[0].astype(LOG_MEL_DTYPE)
-
-
-def file_sha256(path: str) -> str:
-    """Hexadecimal checksum of a file."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 @functools.lru_cache(maxsize=4)

@@ -11,13 +11,25 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from tfmir.corpora.dimsim import Clip, HumanTriplet
+from tfmir.corpora import dimsim, magnatagatune
+from tfmir.corpora.labels import read_text
+from tfmir.corpora.votes import Clip, HumanTriplet
 from tfmir.data.audio import AUDIO_SUFFIXES, AudioError, decode
 from tfmir.data.features import excerpts, log_mel
 from tfmir.errors import UserError
 from tfmir.evaluation.bootstrap import Interval, resampled
 from tfmir.evaluation.subspaces import subspace_embeddings
 from tfmir.model.system import System
+
+
+def load_triplets(path: str) -> list[HumanTriplet]:
+    """The votes of a file in one of the two published forms, which its header tells apart.
+
+    Raises:
+      UserError: no such file, or not what its header promises; names the row.
+    """
+    header = read_text(path, what="the CSV of dim-sim, or comparisons_final.csv of MagnaTagATune").partition("\n")[0]
+    return magnatagatune.load_comparisons(path) if "clip1_numvotes" in header else dimsim.load(path)
 
 
 def embed_clips(system: System, triplets: Sequence[HumanTriplet], audio_dir: str) -> dict[Clip, np.ndarray]:

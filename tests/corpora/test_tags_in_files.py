@@ -1,0 +1,116 @@
+import json
+import os
+import struct
+
+import numpy as np
+import pytest
+import soundfile
+
+from tfmir.corpora.folder import load
+from tfmir.errors import UserError
+
+RATE = 22050
+SILENCE = np.zeros(RATE, np.float32)
+
+
+def tagged_ogg(path, **fields):
+    with soundfile.SoundFile(path, "w", RATE, 1) as file:
+        for name, value in fields.items():
+            setattr(file, name, value)
+        file.write(SILENCE)
+
+
+def tagged_mp3(path, **frames):
+    """ID3v2.3 before the audio: text frames in Latin-1."""
+    body = b"".join(
+        name.encode() + struct.pack(">IH", len(text) + 1, 0) + b"\0" + text.encode("latin-1")
+        for name, text in frames.items()
+    )
+    size = bytes(len(body) >> shift & 0x7F for shift in (21, 14, 7, 0))
+    soundfile.write(path, SILENCE, RATE)
+    path.write_bytes(b"ID3\x03\0\0" + size + body + path.read_bytes())
+
+
+@pytest.fixture
+def music(tmp_path):
+    (tmp_path / "a").mkdir()
+    tagged_ogg(tmp_path / "a/one.ogg", genre="Rock; Pop", date="1994-05-01", artist="A")
+    tagged_mp3(tmp_path / "two.mp3", TCON="Jazz", TMOO="Calm/Dreamy", TYER="2003", TPE1="B")
+    soundfile.write(tmp_path / "three.wav", SILENCE, RATE)
+    (tmp_path / "cover.jpg").touch()
+    return tmp_path
+
+
+def tags_of(corpus):
+    return {track.track_id: {corpus.vocabulary.tags[i] for i in track.tags} for track in corpus.tracks}
+
+
+def test_metadata_gives_genre_mood_and_era_in_lower_case(music):
+    corpus = load(str(music), "", tags="metadata")
+    assert tags_of(corpus) == {
+        "a/one.ogg": {"genre/rock", "genre/pop", "era/1990s"},
+        "two.mp3": {"genre/jazz", "mood/calm", "mood/dreamy", "era/2000s"},
+        "three.wav": set(),
+    }
+    assert {track.track_id: track.artist_id for track in corpus.tracks} == {
+        "a/one.ogg": "A", "two.mp3": "B", "three.wav": ""
+    }  # fmt: skip
+    assert all(track.split in ("train", "validation", "test") for track in corpus.tracks)
+
+
+def test_a_file_whose_metadata_cannot_be_read_has_no_tags(music):
+    (music / "broken.mp3").write_bytes(b"ID3\x04" + bytes(range(200)))
+    assert tags_of(load(str(music), "", tags="metadata"))["broken.mp3"] == set()
+
+
+def test_a_folder_whose_files_say_nothing_is_refused(tmp_path):
+    soundfile.write(tmp_path / "three.wav", SILENCE, RATE)
+    with pytest.raises(UserError, match="notion 'genre' has no tag, nor has any other"):
+        load(str(tmp_path), "", tags="metadata")
+
+
+def test_sidecars_name_notions_artist_and_split(music):
+    (music / "a/one.json").write_text(json.dumps({"genre": ["rock", " pop "], "mood": "calm", "artist": "A"}))
+    (music / "two.mp3.json").write_text(json.dumps({"tempo": "fast", "split": "test"}))
+    corpus = load(str(music), "", tags="json")
+    assert tags_of(corpus) == {
+        "a/one.ogg": {"genre/rock", "genre/pop", "mood/calm"}, "two.mp3": {"tempo/fast"}, "three.wav": set()
+    }  # fmt: skip
+    assert [(t.track_id, t.split) for t in corpus.tracks if t.track_id == "two.mp3"] == [("two.mp3", "test")]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[1]", "list found, expected an object"),
+        ("{", "not JSON"),
+        ('{"genre": 7}', "'genre': 7 found, expected a text or a list of texts"),
+        ('{"genre": ["a", 7]}', "expected a text or a list"),
+        ('{"split": "all", "genre": "a"}', "split 'all' is none of"),
+        ('{"artist": 1}', "artist 1, split None: both are texts"),
+    ],
+)
+def test_a_malformed_sidecar_is_named(music, text, message):
+    (music / "two.json").write_text(text)
+    with pytest.raises(UserError, match=f"two.json.*{message}"):
+        load(str(music), "", tags="json")
+
+
+def test_without_any_sidecar_the_folder_is_refused(music):
+    with pytest.raises(UserError, match="no JSON file beside any of its 3 audio files"):
+        load(str(music), "", tags="json")
+
+
+def test_a_name_that_is_not_utf_8_is_left_out_with_a_word(music, capsys):
+    os.rename(music / "three.wav", os.fsencode(str(music)) + b"/d\xe9j\xe0.wav")
+    assert set(tags_of(load(str(music), "", tags="metadata"))) == {"a/one.ogg", "two.mp3"}
+    assert r"left out: b'd\xe9j\xe0.wav'" in capsys.readouterr().err
+
+
+def test_a_vocabulary_file_chooses_among_a_folders_tags(music, tmp_path):
+    (tmp_path / "v.tsv").write_text("tag\tnotion\tname\ngenre/rock\tgenre\tguitar music\ngenre/jazz\tgenre\t\n")
+    corpus = load(str(music), "", tags="metadata", grouping=str(tmp_path / "v.tsv"))
+    assert tags_of(corpus)["a/one.ogg"] == {"genre/guitar music"}
+    (tmp_path / "v.tsv").write_text("tag\tnotion\nrock\tgenre\n")
+    with pytest.raises(UserError, match="not in the labels, the first is 'rock'"):
+        load(str(music), "", tags="metadata", grouping=str(tmp_path / "v.tsv"))

@@ -1,0 +1,144 @@
+"""What all label files have in common: text, a header, rows that can be named, paths that stay inside the folder."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import pathlib
+import posixpath
+from collections.abc import Iterable, Mapping, Sequence
+
+from tfmir.corpora.corpus import SPLITS, Corpus, Track
+from tfmir.errors import UserError
+from tfmir.vocabulary import Vocabulary
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One row of a label file: what each column holds, without spaces around it, and where it stands."""
+
+    cells: Mapping[str, str]
+    where: str
+
+    def __getitem__(self, column: str) -> str:
+        return self.cells[column]
+
+
+@dataclasses.dataclass(frozen=True)
+class Labelled:
+    """What a label file says of one track, before its tags are numbers.
+
+    Attributes:
+      track_id: unique within the corpus.
+      path: of the audio, below the audio folder.
+      split: one of SPLITS.
+      tags: full names `notion/tag`.
+      where: file and row, for messages.
+      artist_id: may be empty.
+      secs: length as the label file gives it, 0 if it does not.
+    """
+
+    track_id: str
+    path: str
+    split: str
+    tags: tuple[str, ...]
+    where: str
+    artist_id: str = ""
+    secs: float = 0.0
+
+
+def read_text(path: str, *, what: str) -> str:
+    """A label file as text; a byte order mark is dropped.
+
+    Raises:
+      UserError: no such file, or not UTF-8.
+    """
+    try:
+        return pathlib.Path(path).read_bytes().decode("utf-8-sig")
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise UserError(f"--annotations={path}: no such file: expected {what}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 at byte {error.start}: save it as UTF-8") from error
+
+
+def read_rows(path: str, *, needed: Sequence[str], what: str, delimiter: str = ",", open_end: str = "") -> list[Row]:
+    """The rows under a header.
+
+    Args:
+      path: of the file.
+      needed: columns that must be there.
+      what: the file is, for the message when it is missing.
+      delimiter: between cells; quotes are understood.
+      open_end: the last column, which may be followed by any number of further cells; they stay joined by the
+        delimiter.
+
+    Raises:
+      UserError: names the file, the row, what was found and what was expected.
+    """
+    reader = csv.reader(io.StringIO(read_text(path, what=what), newline=""), delimiter=delimiter)
+    header = [name.strip() for name in next(reader, [])]
+    for name in needed:
+        if name not in header:
+            raise UserError(f"{path}: the header is {header}, expected a column {name!r}")
+    if len(set(header)) < len(header):
+        raise UserError(f"{path}: a column stands twice in the header {header}")
+    rows = []
+    for cells in reader:
+        where, cells = f"{path}, row {reader.line_num}", [cell.strip() for cell in cells]
+        if open_end and len(cells) >= len(header):
+            cells[len(header) - 1 :] = [delimiter.join(cells[len(header) - 1 :])]
+        if len(cells) > len(header):
+            raise UserError(f"{where}: more fields than the header has; quote those with a {delimiter!r} in them")
+        if cells:
+            rows.append(Row(dict(zip(header, cells + [""] * (len(header) - len(cells)), strict=True)), where))
+    if not rows:
+        raise UserError(f"{path}: no rows under the header: one per track is needed")
+    return rows
+
+
+def inside(path: str, where: str) -> str:
+    """A path below the audio folder in its one normal form.
+
+    Raises:
+      UserError: it is empty, or leads out of the folder.
+
+    >>> inside("a/./b.mp3", "x")
+    'a/b.mp3'
+    """
+    normal = posixpath.normpath(path.strip().replace("\\", "/"))
+    if not path.strip():
+        raise UserError(f"{where}: the path is empty")
+    if normal.startswith(("../", "/")) or normal in ("..", ".") or "\0" in normal:
+        raise UserError(f"{where}: path {path!r} leads out of the audio folder")
+    return normal
+
+
+def to_corpus(
+    name: str, licence: str, tracks: Iterable[Labelled], vocabulary: Vocabulary, audio_dir: str, **more: object
+) -> Corpus:
+    """Numbers the tags and puts the paths below the audio folder.
+
+    Raises:
+      UserError: a track stands twice, a split that is none, or a tag outside the vocabulary.
+    """
+    seen: dict[str, str] = {}
+    numbered = []
+    index = {tag: number for number, tag in enumerate(vocabulary.tags)}
+    for track in tracks:
+        if track.track_id in seen:
+            raise UserError(
+                f"{track.where}: {track.track_id} stands twice (before: {seen[track.track_id]}): keep one row per track"
+            )
+        seen[track.track_id] = track.where
+        if track.split not in SPLITS:
+            raise UserError(f"{track.where}: split {track.split!r} is none of {', '.join(SPLITS)}")
+        unknown = [tag for tag in track.tags if tag not in index]
+        if unknown:
+            raise UserError(
+                f"{track.where}: tag {unknown[0]!r} is not in the vocabulary ({', '.join(vocabulary.notions)})"
+            )
+        path = f"{audio_dir.rstrip('/')}/{track.path}" if audio_dir else track.path
+        tags = tuple(sorted({index[tag] for tag in track.tags}))
+        numbered.append(Track(track.track_id, path, track.split, tags, track.artist_id, track.secs))
+    return Corpus(name, licence, vocabulary, tuple(numbered), **more)  # type: ignore[arg-type]

@@ -1,0 +1,142 @@
+"""Tags that lie with the audio: a JSON file beside each track, or the file's own metadata (ID3, Vorbis, MP4, …)."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import mutagen
+from mutagen.easymp4 import EasyMP4Tags
+from tqdm import tqdm
+
+from tfmir.data.audio import list_audio
+from tfmir.errors import UserError
+
+# The same in the ID3 frames of a WAV or AIFF file, which have no other names.
+_FRAMES = {"genre": "TCON", "mood": "TMOO", "date": "TDRC", "artist": "TPE1"}
+EasyMP4Tags.RegisterFreeformKey("mood", "MOOD")
+_YEAR = re.compile(r"\b(1[89]\d\d|20\d\d)\b")
+
+
+@dataclasses.dataclass(frozen=True)
+class Tagged:
+    """What is known of one track of a folder.
+
+    Attributes:
+      path: below the audio folder.
+      tags: notion -> tags.
+      where: file and row, for messages.
+      artist: may be empty.
+      split: None where nobody says, so that it is drawn.
+    """
+
+    path: str
+    tags: Mapping[str, list[str]]
+    where: str
+    artist: str = ""
+    split: str | None = None
+
+
+def split_tags(cell: str, separators: str = ";") -> list[str]:
+    """The tags in a cell, sorted, each once.
+
+    >>> split_tags("rock; jazz ;rock;")
+    ['jazz', 'rock']
+    """
+    return sorted({tag.strip() for tag in re.split(f"[{re.escape(separators)}]", cell)} - {""})
+
+
+def read_sidecars(audio_dir: str) -> list[Tagged]:
+    """All audio below a folder, with the tags of `song.json` or `song.mp3.json` beside `song.mp3`.
+
+    A sidecar is an object: `{"genre": ["rock", "pop"], "mood": "calm", "artist": "…", "split": "train"}`; artist and
+    split may be missing, every other key is a notion. A track without a sidecar has no tags.
+
+    Raises:
+      UserError: a sidecar that is not such an object, or no sidecar at all.
+    """
+    tracks = [_sidecar(audio_dir, path) for path in list_audio(audio_dir)]
+    if not any(track.where.endswith(".json") for track in tracks):
+        raise UserError(f"--audio_dir={audio_dir}: no JSON file beside any of its {len(tracks)} audio files")
+    return tracks
+
+
+def read_metadata(audio_dir: str) -> list[Tagged]:
+    """All audio below a folder, with the genres, moods and date that the files carry; the date's decade is the era.
+
+    Genres and moods are written in lower case, several of them with `;`, `,`, `/` or as several fields. What cannot
+    be read has no tags: whether it is audio is for the writer to say.
+    """
+    return [
+        _metadata(audio_dir, path)
+        for path in tqdm(list_audio(audio_dir), desc="read metadata", unit="file", mininterval=1.0)
+    ]
+
+
+def audio_length(path: str) -> float:
+    """Seconds of a file by its metadata; 0 if it has none that can be read."""
+    try:
+        file = mutagen.File(path)
+    except (mutagen.MutagenError, OSError, ValueError):
+        return 0.0
+    return float(file.info.length) if file else 0.0
+
+
+def _sidecar(audio_dir: str, path: str) -> Tagged:
+    audio = pathlib.Path(audio_dir, path)
+    for sidecar in (audio.with_suffix(".json"), audio.with_name(audio.name + ".json")):
+        if sidecar.exists():
+            return _parse_sidecar(sidecar, path)
+    return Tagged(path, {}, str(audio))
+
+
+def _parse_sidecar(sidecar: pathlib.Path, path: str) -> Tagged:
+    try:
+        value = json.loads(sidecar.read_bytes())
+    except ValueError as error:
+        raise UserError(f"{sidecar}: not JSON ({error})") from error
+    if not isinstance(value, dict):
+        raise UserError(f"{sidecar}: {type(value).__name__} found, expected an object of notions and their tags")
+    artist, split = value.pop("artist", ""), value.pop("split", None)
+    if not isinstance(artist, str) or not isinstance(split, str | None):
+        raise UserError(f"{sidecar}: artist {artist!r}, split {split!r}: both are texts, or not there")
+    return Tagged(
+        path, {key: _texts(tags, f"{sidecar}, {key!r}") for key, tags in value.items()}, str(sidecar), artist, split
+    )
+
+
+def _texts(value: Any, where: str) -> list[str]:
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise UserError(f"{where}: {value!r} found, expected a text or a list of texts")
+    return sorted({text.strip() for text in texts} - {""})
+
+
+def _metadata(audio_dir: str, path: str) -> Tagged:
+    audio = str(pathlib.Path(audio_dir, path))
+    fields = _fields(audio)
+    year = _YEAR.search(" ".join(fields["date"]))
+    tags = {
+        "genre": _lower(fields["genre"]),
+        "mood": _lower(fields["mood"]),
+        "era": [f"{year[0][:3]}0s"] if year else [],
+    }
+    return Tagged(path, tags, audio, " & ".join(fields["artist"]))
+
+
+def _fields(audio: str) -> dict[str, list[str]]:
+    """Every field of `_FRAMES` as texts; empty where the file has none, or no metadata that can be read."""
+    try:
+        file = mutagen.File(audio, easy=True)
+    except (mutagen.MutagenError, OSError, ValueError):
+        file = None
+    found = getattr(file, "tags", None) or {}
+    return {name: [str(text) for text in found.get(name) or found.get(frame) or ()] for name, frame in _FRAMES.items()}
+
+
+def _lower(texts: list[str]) -> list[str]:
+    return split_tags(";".join(texts).lower(), separators=";,/\0")

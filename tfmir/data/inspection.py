@@ -1,0 +1,59 @@
+"""Looks at audio files without decoding them: are they there, what is in them, how long are they."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import soundfile
+
+from tfmir.corpora.corpus import Corpus
+from tfmir.corpora.survey import FileFacts
+from tfmir.corpora.tags_in_files import audio_length
+from tfmir.data.engine import run_tasks
+from tfmir.files import sha256
+
+_FILES_PER_TASK = 100
+
+
+def inspect_corpus(corpus: Corpus, *, workers: int = 0, scheduler: str = "") -> list[FileFacts]:
+    """Facts on every track's file, in the order of the corpus; reads each file once, for its checksum."""
+    files = [(track.track_id, track.path) for track in corpus.tracks]
+    parts = [files[i : i + _FILES_PER_TASK] for i in range(0, len(files), _FILES_PER_TASK)]
+    results = run_tasks(
+        inspect_files,
+        [(part,) for part in parts],
+        sizes=[len(part) for part in parts],
+        description="look at files",
+        unit="file",
+        workers=workers,
+        scheduler=scheduler,
+    )
+    found = {fact.track_id: fact for facts in results for fact in facts}
+    return [found[track_id] for track_id, _ in files]
+
+
+def inspect_files(files: Sequence[tuple[str, str]]) -> list[FileFacts]:
+    """Facts on (track id, path) pairs."""
+    return [_inspect(track_id, path) for track_id, path in files]
+
+
+def _inspect(track_id: str, path: str) -> FileFacts:
+    if not os.path.isfile(path):
+        return FileFacts(track_id, problem="missing")
+    if not os.path.getsize(path):
+        return FileFacts(track_id, problem="empty: 0 bytes")
+    try:
+        digest = sha256(path)
+        secs = _seconds(path)
+    except OSError as error:
+        return FileFacts(track_id, problem=f"unreadable: {error.strerror}")
+    return FileFacts(track_id, digest, secs, "" if secs else "unreadable: no header of an audio file")
+
+
+def _seconds(path: str) -> float:
+    """Length by the header; libsndfile does not open all that tensorflow-io decodes, such as m4a."""
+    try:
+        return float(soundfile.info(path).duration)
+    except soundfile.LibsndfileError:
+        return float(audio_length(path))
