@@ -2,6 +2,7 @@ import io
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -56,6 +57,31 @@ def test_killed_command_resumes_and_killed_worker_is_replaced_with_the_same_byte
     assert process.wait(timeout=120) == 0
     assert shards(output) == shards(records)
     assert not (output / ".build").exists()
+
+
+@pytest.fixture
+def scheduler(tmp_path):
+    """Address of a scheduler with two workers, each a process that was started by hand."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    dask = [sys.executable, "-m", "dask"]
+    commands = [[*dask, "scheduler", "--host", address, "--no-dashboard"]]
+    commands += [[*dask, "worker", address, "--nthreads=1", "--no-dashboard", f"--local-directory={tmp_path}"]] * 2
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    processes = [subprocess.Popen(command, cwd=tmp_path, start_new_session=True, **quiet) for command in commands]
+    yield address
+    for process in reversed(processes):
+        os.killpg(process.pid, signal.SIGTERM)
+    for process in processes:
+        process.wait(timeout=30)
+
+
+def test_a_running_scheduler_with_two_workers_writes_the_same_bytes(audio_folder, records, tmp_path, scheduler):
+    args = command(audio_folder, tmp_path / "tiny", "--num_shards=2", f"--scheduler={scheduler}")
+    result = subprocess.run(args, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    assert shards(tmp_path / "tiny") == shards(records)
 
 
 def _wait_for(condition, timeout=90):
