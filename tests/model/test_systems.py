@@ -44,6 +44,15 @@ def test_every_flag_file_says_its_row_of_the_table(name, repository, monkeypatch
     assert command.params.training == TrainParams()
 
 
+@pytest.mark.parametrize("corpus", ["msd", "jamendo"])
+@pytest.mark.parametrize("name", TABLE)
+def test_the_same_on_a_real_corpus_at_full_width(name, corpus, repository, monkeypatch):
+    monkeypatch.chdir(repository)
+    command = flags.parse(["train", f"--flagfile=launch/{corpus}_{name}.flags"], TrainCommand)
+    assert (command.records, command.run) == (f"tfrecords/{corpus}", f"runs/{corpus}_{name}")
+    assert command.params == RunParams(system=TABLE[name])
+
+
 def test_every_kind_of_system_is_in_the_table():
     assert {switches.system for switches in TABLE.values()} == set(SYSTEMS)
 
