@@ -12,7 +12,8 @@ import pytest
 import soundfile
 
 from tfmir.corpora import folder
-from tfmir.data.build import build_records, make_plan, verify
+from tfmir.data.build import build_records, verify
+from tfmir.data.plan import make_plan
 from tfmir.data.records import load_manifest
 from tfmir.errors import UserError
 from tfmir.params import FeatureParams
@@ -52,8 +53,8 @@ def test_killed_command_resumes_and_killed_worker_is_replaced_with_the_same_byte
         leftover.unlink()
     process = subprocess.Popen(args, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _wait_for(lambda: any(output.glob(".*.tfrecord-*")))
-    writer = next(output.glob(".*.tfrecord-*")).name.split(".")[1]  # a shard in the making is named after its process
-    os.kill(int(writer), signal.SIGKILL)
+    writing = next(output.glob(".*.tfrecord-*")).name  # a shard in the making is named after its process
+    os.kill(int(writing.split(".")[1].split("-")[0]), signal.SIGKILL)
     assert process.wait(timeout=120) == 0
     assert shards(output) == shards(records)
     assert not (output / ".build").exists()

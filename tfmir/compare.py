@@ -15,6 +15,7 @@ import pathlib
 from tfmir import flags
 from tfmir.errors import UserError
 from tfmir.params import field
+from tfmir.remote import is_remote
 
 ALL_SYSTEMS = (
     "triplet,triplet_disentangled,triplet_track,proxy_basic,proxy,"
@@ -50,6 +51,8 @@ def main(params: CompareParams) -> None:
         if not os.path.exists(path):
             raise UserError(f"{path}: no such flag file (--systems names those in --launch={params.launch})")
     published = load_published(params.published)
+    if is_remote(params.output):
+        raise UserError(f"--output={params.output}: compare needs a local folder, which all its runs share")
     output = pathlib.Path(params.output)
     jobs = [
         Job(

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there: written under a temporary name, then renamed."""
+"""Files that are either whole or not there: written under a temporary name, then renamed, or uploaded if remote."""
 
 from __future__ import annotations
 
@@ -7,10 +7,16 @@ import hashlib
 import json
 import os
 import pathlib
+import shutil
+import socket
+import tempfile
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 from tfmir.errors import UserError
+from tfmir.remote import RemotePath, to_path
+
+Path: TypeAlias = pathlib.Path | RemotePath
 
 
 @contextlib.contextmanager
@@ -26,14 +32,49 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
     >>> sorted(os.listdir(folder))
     ['a.txt']
     """
-    target = pathlib.Path(path)
+    target = to_path(path)
+    if isinstance(target, RemotePath):
+        with tempfile.TemporaryDirectory() as folder:
+            yield f"{folder}/{target.name}"
+            target.upload(f"{folder}/{target.name}")
+        return
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{os.getpid()}.{target.name}")
+    # Processes of several machines may write to one file system.
+    temporary = target.with_name(f".{os.getpid()}-{socket.gethostname().split('.')[0]}.{target.name}")
     try:
         yield str(temporary)
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def reading(path: str | os.PathLike[str]) -> Iterator[str]:
+    """Yields a local name of the file: its own, or that of a copy of a remote one.
+
+    Raises:
+      FileNotFoundError: a remote file is not there.
+    """
+    source = to_path(path)
+    if not isinstance(source, RemotePath):
+        yield str(source)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        source.download(f"{folder}/{source.name}")
+        yield f"{folder}/{source.name}"
+
+
+def remove_tree(path: Path) -> None:
+    """Removes a folder with everything in it; nothing there is no error."""
+    if isinstance(path, RemotePath):
+        path.rmtree()
+    else:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def size(path: Path) -> int:
+    """Bytes of a file."""
+    return path.size() if isinstance(path, RemotePath) else path.stat().st_size
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
@@ -54,7 +95,7 @@ def read_json(path: str | os.PathLike[str]) -> Any:
       UserError: the file is not JSON.
     """
     try:
-        return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+        return json.loads(to_path(path).read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not JSON ({error}): remove it and run the command that writes it again") from error
 
@@ -62,7 +103,7 @@ def read_json(path: str | os.PathLike[str]) -> Any:
 def sha256(path: str | os.PathLike[str]) -> str:
     """Hexadecimal checksum of a file."""
     digest = hashlib.sha256()
-    with open(path, "rb") as file:
+    with reading(path) as name, open(name, "rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()

@@ -20,6 +20,7 @@ from absl import flags as absl_flags
 
 from tfmir.errors import UserError
 from tfmir.params import check
+from tfmir.remote import leave
 
 P = TypeVar("P")
 EXIT_USER_ERROR = 2
@@ -41,15 +42,15 @@ def run(main: Callable[[Any], object], params_class: type) -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         main(parse(sys.argv, params_class))
-        sys.stdout.flush()
+        leave(0)
     except BrokenPipeError:  # the reader of our output, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(EXIT_USER_ERROR)
+        leave(EXIT_USER_ERROR)
     except KeyboardInterrupt:
         print("interrupted: give the same command again to go on where it stopped", file=sys.stderr)
-        sys.exit(EXIT_INTERRUPTED)
+        leave(EXIT_INTERRUPTED)
 
 
 def parse(argv: Sequence[str], params_class: type[P]) -> P:

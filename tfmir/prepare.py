@@ -14,13 +14,13 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import os
-import pathlib
 import sys
 from typing import TYPE_CHECKING
 
 from tfmir import files, flags
 from tfmir.errors import UserError
 from tfmir.params import field
+from tfmir.remote import to_path
 
 if TYPE_CHECKING:
     from tfmir.corpora.corpus import Corpus
@@ -117,10 +117,10 @@ def report(params: PrepareParams) -> None:
     from tfmir.data.inspection import inspect_corpus
 
     corpus = load_corpus(params)
-    looked = params.audio and (params.corpus != "demo" or os.path.isdir(params.audio))
+    looked = params.audio and (params.corpus != "demo" or to_path(params.audio).is_dir())
     facts = inspect_corpus(corpus, workers=params.workers, scheduler=params.scheduler) if looked else []
     found = survey(corpus, facts)
-    folder = pathlib.Path(params.records)
+    folder = to_path(params.records)
     files.write_text(folder / "corpus.md", markdown(found))
     files.write_json(folder / "corpus.json", found)
     plot_tags(found, folder / "corpus.png")
@@ -157,7 +157,7 @@ def _folder(params: PrepareParams) -> Corpus:
         os.path.expanduser(params.annotations) or f"{params.audio}/annotations.csv",
         tags=params.tags,
         grouping=params.vocabulary,
-        name=pathlib.Path(params.records).name,
+        name=to_path(params.records).name,
         licence=params.licence,
     )
 

@@ -14,6 +14,7 @@ import dataclasses
 from tfmir import flags
 from tfmir.errors import UserError
 from tfmir.params import RunParams, check_system, field
+from tfmir.remote import is_remote
 from tfmir.train import DEMO_RECORDS
 
 # The settings that can be searched over: those with a few values, and those with a range on a logarithmic scale.
@@ -47,6 +48,8 @@ class TuneParams:
 def main(params: TuneParams) -> None:
     """Searches, and writes what was found."""
     check_system(params.params.system)
+    if is_remote(params.output):
+        raise UserError(f"--output={params.output}: tune needs a local folder, or one that its workers share")
     names = [name.strip() for name in params.vary.split(",") if name.strip()]
     _check(names, params)
     from tfmir.experiments.tuning import Search, search

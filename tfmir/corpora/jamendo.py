@@ -16,6 +16,7 @@ from tfmir.corpora.corpus import SPLITS, Corpus
 from tfmir.corpora.grouping import load_grouping, require_known, to_vocabulary
 from tfmir.corpora.labels import Labelled, Row, inside, read_rows, to_corpus
 from tfmir.errors import UserError
+from tfmir.remote import to_path
 
 LICENCE = "MTG-Jamendo: metadata CC BY-NC-SA 4.0; audio under the Creative Commons licence of each track"
 _COLUMNS = ("TRACK_ID", "ARTIST_ID", "PATH", "DURATION", "TAGS")
@@ -128,8 +129,8 @@ def _low(path: str) -> str:
 def _has_low_bitrate(audio_dir: str, tracks: Iterable[Labelled]) -> bool:
     """Whether the first track that is there at all is there as a low-bitrate copy."""
     for track in tracks:
-        if pathlib.Path(audio_dir, track.path).exists():
+        if (to_path(audio_dir) / track.path).exists():
             return False
-        if pathlib.Path(audio_dir, _low(track.path)).exists():
+        if (to_path(audio_dir) / _low(track.path)).exists():
             return True
     return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pathlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,7 +17,7 @@ _COLOURS = ("#0072B2", "#E69F00", "#009E73")
 _LEAST_BARS, _MOST_TAGS = 15, 40
 
 
-def plot_tags(report: Mapping[str, Any], path: pathlib.Path) -> None:
+def plot_tags(report: Mapping[str, Any], path: files.Path) -> None:
     """One panel a notion, its most frequent tags as bars, stacked by split."""
     notions = list(report["notions"])
     figure, axes = plt.subplots(1, len(notions), figsize=(3.6 * len(notions), 7.0), squeeze=False, layout="constrained")

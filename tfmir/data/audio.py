@@ -12,7 +12,9 @@ import numpy as np
 import soundfile
 import soxr
 
+from tfmir import files
 from tfmir.errors import UserError
+from tfmir.remote import RemotePath, to_path
 
 AUDIO_SUFFIXES = frozenset({".aif", ".aiff", ".flac", ".m4a", ".mp3", ".ogg", ".opus", ".wav"})
 _BLOCK_SECS = 30
@@ -41,12 +43,12 @@ def decode(path: str, *, sample_rate: int, max_secs: float | None = None) -> np.
     Raises:
       AudioError: missing, empty, no audio, truncated, or with NaN or infinite samples.
     """
-    source = _open(path)
     try:
-        mono, rate = _read_soundfile(source, max_secs)
-    except soundfile.LibsndfileError as error:
-        mono, rate = _read_tensorflow_io(path, max_secs, reason=str(error.error_string).strip().rstrip("."))
-    except (OSError, RuntimeError, ValueError, MemoryError) as error:
+        with files.reading(path) as name:
+            mono, rate = _read(name, max_secs)
+    except FileNotFoundError as error:
+        raise AudioError("missing: no such file") from error
+    except (UserError, OSError, RuntimeError, ValueError, MemoryError) as error:
         raise AudioError(f"cannot be decoded ({type(error).__name__}: {error})") from error
     if not mono.size:
         raise AudioError("no samples: the file has a header but holds no audio")
@@ -57,7 +59,7 @@ def decode(path: str, *, sample_rate: int, max_secs: float | None = None) -> np.
 
 def require_folder(audio_dir: str) -> None:
     """Refuses a folder that is not there."""
-    if not os.path.isdir(audio_dir):
+    if not to_path(audio_dir).is_dir():
         raise UserError(f"--audio_dir={audio_dir}: no such folder")
 
 
@@ -67,14 +69,18 @@ def list_audio(folder: str) -> list[str]:
     A name that is not UTF-8 cannot be the id of a track: it is named on standard error and left out.
     """
     found = []
-    for directory, _, names in os.walk(folder):
-        for name in names:
-            if os.path.splitext(name)[1].lower() in AUDIO_SUFFIXES:
-                found.append(os.path.relpath(os.path.join(directory, name), folder).replace(os.sep, "/"))
+    root = to_path(folder)
+    for directory, _, names in root.walk() if isinstance(root, RemotePath) else os.walk(folder):
+        below = directory[len(str(folder).rstrip("/")) :].strip("/")
+        found += [f"{below}/{name}".lstrip("/") for name in names if _suffix(name) in AUDIO_SUFFIXES]
     odd = [path for path in found if not _is_text(path)]
     for path in odd:
         print(f"left out: {os.fsencode(path)!r} in {folder}: the name is not UTF-8: rename it", file=sys.stderr)
     return sorted(set(found) - set(odd))
+
+
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1].lower()
 
 
 def _is_text(path: str) -> bool:
@@ -85,34 +91,22 @@ def _is_text(path: str) -> bool:
     return True
 
 
-def _open(path: str) -> str | io.BytesIO:
-    if "://" in path:
-        return io.BytesIO(_remote_bytes(path))
+def _read(path: str, max_secs: float | None) -> tuple[np.ndarray, int]:
     if not os.path.exists(path):
         raise AudioError("missing: no such file")
     if not os.path.isfile(path):
         raise AudioError("not a file")
     if not os.path.getsize(path):
         raise AudioError("empty: 0 bytes")
-    return path
-
-
-def _remote_bytes(path: str) -> bytes:
-    import tensorflow as tf
-
     try:
-        with tf.io.gfile.GFile(path, "rb") as file:
-            data = file.read()
-    except tf.errors.OpError as error:
-        raise AudioError(f"cannot be read: {error.message}") from error
-    if not data:
-        raise AudioError("empty: 0 bytes")
-    return data
+        return _read_soundfile(path, max_secs)
+    except soundfile.LibsndfileError as error:
+        return _read_tensorflow_io(path, max_secs, reason=str(error.error_string).strip().rstrip("."))
 
 
-def _read_soundfile(source: str | io.BytesIO, max_secs: float | None) -> tuple[np.ndarray, int]:
+def _read_soundfile(path: str, max_secs: float | None) -> tuple[np.ndarray, int]:
     """Mono float32 samples and their rate; read in blocks, so that channels never pile up in memory."""
-    with soundfile.SoundFile(source) as file:
+    with soundfile.SoundFile(path) as file:
         promised = file.frames
         wanted = promised if max_secs is None else min(promised, int(max_secs * file.samplerate))
         blocks = []

@@ -7,11 +7,6 @@ build resumable, and it is removed when `manifest.json`, the mark of a finished 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
-import os
-import pathlib
-import shutil
 from collections.abc import Iterable, Sequence
 
 from tqdm import tqdm
@@ -19,38 +14,23 @@ from tqdm import tqdm
 from tfmir import files
 from tfmir.corpora.corpus import SPLITS, Corpus, Track
 from tfmir.data.engine import run_tasks
+from tfmir.data.plan import Plan, make_plan
 from tfmir.data.records import (
     MANIFEST,
     REJECTED,
-    SCHEMA_VERSION,
     Manifest,
     Shard,
     Split,
     load_manifest,
     save_manifest,
-    shard_name,
-    shard_of,
 )
 from tfmir.data.writer import ShardResult, write_shard
 from tfmir.errors import UserError
 from tfmir.params import FeatureParams
+from tfmir.remote import to_path
 from tfmir.vocabulary import Vocabulary
 
-_TRACKS_PER_SHARD = 100
 _PRINTED_REJECTIONS = 20
-
-
-@dataclasses.dataclass(frozen=True)
-class Plan:
-    """Which tracks go into which shard.
-
-    Attributes:
-      shards: (split, file name) -> tracks, in order.
-      fingerprint: of everything that the bytes depend on, but the audio itself.
-    """
-
-    shards: dict[tuple[str, str], tuple[Track, ...]]
-    fingerprint: str
 
 
 def build_records(
@@ -78,7 +58,7 @@ def build_records(
       UserError: `output` holds other records, or too many tracks are rejected.
     """
     features = features or FeatureParams()
-    folder, name = pathlib.Path(output), pathlib.Path(output).name
+    folder, name = to_path(output), to_path(output).name
     plan = make_plan(corpus, name, num_shards=num_shards, features=features)
     state = folder / ".build"
     if (folder / MANIFEST).exists():
@@ -101,32 +81,9 @@ def build_records(
     _write_rejected(folder, done, len(corpus.tracks), max_rejected_fraction)
     manifest = _manifest(corpus, name, plan, done, features)
     save_manifest(output, manifest)
-    shutil.rmtree(state)
+    files.remove_tree(state)
     _summarise(folder, manifest, len(corpus.tracks), features)
     return manifest
-
-
-def make_plan(corpus: Corpus, name: str, *, num_shards: int, features: FeatureParams) -> Plan:
-    """Deals the tracks to shards by a stable hash of their ids; the same corpus always gives the same plan."""
-    of_split = {split: [track for track in corpus.tracks if track.split == split] for split in SPLITS}
-    train = max(1, len(of_split["train"]))
-    per_shard = train / num_shards if num_shards else _TRACKS_PER_SHARD
-    shards: dict[tuple[str, str], tuple[Track, ...]] = {}
-    for split, tracks in of_split.items():
-        count = max(1, round(len(tracks) / per_shard))
-        members: list[list[Track]] = [[] for _ in range(count)]
-        for track in tracks:
-            members[shard_of(track.track_id, count)].append(track)
-        for index, dealt in enumerate(members):
-            shards[split, shard_name(name, split, index, count)] = tuple(dealt)
-    content = {
-        "schema": SCHEMA_VERSION,
-        "features": features.track_params,
-        "vocabulary": corpus.vocabulary.to_dict(),
-        "tracks": sorted((t.track_id, t.path, t.split, t.tags, t.artist_id) for t in corpus.tracks),
-        "shards": [file for _, file in shards],
-    }
-    return Plan(shards, hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest())
 
 
 def verify(records: str) -> None:
@@ -139,7 +96,7 @@ def verify(records: str) -> None:
     shards = [shard for split in manifest.splits.values() for shard in split.shards]
     problems = []
     for shard in tqdm(shards, desc="verify", unit="shard"):
-        path = pathlib.Path(records) / shard.file
+        path = to_path(records) / shard.file
         if not path.exists():
             problems.append(f"{shard.file}: missing")
         elif (found := files.sha256(path)) != shard.sha256:
@@ -158,8 +115,8 @@ def _write_and_note(tracks: Sequence[Track], path: str, vocabulary: Vocabulary, 
     Where a worker has died over this shard before, each file is decoded in a process of its own, so that the one to
     blame is rejected by name.
     """
-    state = pathlib.Path(path).parent / ".build"
-    begun = state / f"{pathlib.Path(path).name}.begun"
+    state = to_path(path).parent / ".build"
+    begun = state / f"{to_path(path).name}.begun"
     died = begun.exists()
     files.write_text(begun, "")
     result = write_shard(tracks, path, vocabulary=vocabulary, features=features, isolated=died)
@@ -168,7 +125,7 @@ def _write_and_note(tracks: Sequence[Track], path: str, vocabulary: Vocabulary, 
     return result
 
 
-def _finished(folder: pathlib.Path, plan: Plan) -> Manifest:
+def _finished(folder: files.Path, plan: Plan) -> Manifest:
     manifest = load_manifest(str(folder))
     if manifest.plan != plan.fingerprint:
         raise UserError(
@@ -178,7 +135,7 @@ def _finished(folder: pathlib.Path, plan: Plan) -> Manifest:
     return manifest
 
 
-def _claim(state: pathlib.Path, plan: Plan) -> None:
+def _claim(state: files.Path, plan: Plan) -> None:
     """Marks the directory as being built by this plan."""
     note = state / "plan.sha256"
     if note.exists() and note.read_text().strip() != plan.fingerprint:
@@ -190,13 +147,13 @@ def _claim(state: pathlib.Path, plan: Plan) -> None:
     _clear_leftovers(state.parent)
 
 
-def _clear_leftovers(folder: pathlib.Path) -> None:
+def _clear_leftovers(folder: files.Path) -> None:
     """Removes what killed processes leave behind; nobody is writing when this is called."""
     for leftover in [*folder.glob(".*.tfrecord-*"), *folder.glob(".build/.*.json"), *folder.glob(".build/*.begun")]:
         leftover.unlink(missing_ok=True)
 
 
-def _finished_shards(folder: pathlib.Path, state: pathlib.Path, plan: Plan) -> dict[str, ShardResult]:
+def _finished_shards(folder: files.Path, state: files.Path, plan: Plan) -> dict[str, ShardResult]:
     """Shards to keep. Those with rejected tracks are tried again: the files may have been mended."""
     done = {}
     for _, file in plan.shards:
@@ -208,7 +165,7 @@ def _finished_shards(folder: pathlib.Path, state: pathlib.Path, plan: Plan) -> d
     return done
 
 
-def _write_rejected(folder: pathlib.Path, done: dict[str, ShardResult], tracks: int, limit: float) -> None:
+def _write_rejected(folder: files.Path, done: dict[str, ShardResult], tracks: int, limit: float) -> None:
     rejected = sorted(row for result in done.values() for row in map(tuple, result.rejected))
     lines = ["\t".join(_one_line(cell) for cell in row) for row in [("track", "path", "reason"), *rejected]]
     files.write_text(folder / REJECTED, "\n".join(lines) + "\n")
@@ -248,8 +205,8 @@ def _totals(counts: Iterable[Sequence[int]]) -> tuple[int, ...]:
     return tuple(map(sum, zip(*counts, strict=True)))
 
 
-def _summarise(folder: pathlib.Path, manifest: Manifest, tracks: int, features: FeatureParams) -> None:
+def _summarise(folder: files.Path, manifest: Manifest, tracks: int, features: FeatureParams) -> None:
     kept = sum(split.tracks for split in manifest.splits.values())
     hours = sum(split.frames for split in manifest.splits.values()) * features.hop_length / features.sample_rate / 3600
-    size = sum(os.path.getsize(folder / shard.file) for split in manifest.splits.values() for shard in split.shards)
+    size = sum(files.size(folder / shard.file) for split in manifest.splits.values() for shard in split.shards)
     print(f"{folder}: {kept} tracks, {hours:.2f} hours, {size / 1e6:.1f} MB, {tracks - kept} rejected")

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 
 import soundfile
 
+from tfmir import files
 from tfmir.corpora.corpus import Corpus
 from tfmir.corpora.survey import FileFacts
 from tfmir.corpora.tags_in_files import audio_length
 from tfmir.data.engine import run_tasks
-from tfmir.files import sha256
+from tfmir.errors import UserError
 
 _FILES_PER_TASK = 100
 
@@ -39,15 +40,15 @@ def inspect_files(files: Sequence[tuple[str, str]]) -> list[FileFacts]:
 
 
 def _inspect(track_id: str, path: str) -> FileFacts:
-    if not os.path.isfile(path):
-        return FileFacts(track_id, problem="missing")
-    if not os.path.getsize(path):
-        return FileFacts(track_id, problem="empty: 0 bytes")
     try:
-        digest = sha256(path)
-        secs = _seconds(path)
-    except OSError as error:
-        return FileFacts(track_id, problem=f"unreadable: {error.strerror}")
+        with files.reading(path) as name:
+            if not os.path.getsize(name):
+                return FileFacts(track_id, problem="empty: 0 bytes")
+            digest, secs = files.sha256(name), _seconds(name)
+    except FileNotFoundError:
+        return FileFacts(track_id, problem="missing")
+    except (OSError, UserError) as error:
+        return FileFacts(track_id, problem=f"unreadable: {error}")
     return FileFacts(track_id, digest, secs, "" if secs else "unreadable: no header of an audio file")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import pathlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -17,6 +16,7 @@ from tfmir.data.features import log_mel
 from tfmir.data.isolation import decode_isolated
 from tfmir.data.records import LOG_MEL_DTYPE, serialize
 from tfmir.params import FeatureParams
+from tfmir.remote import to_path
 from tfmir.vocabulary import Vocabulary
 
 
@@ -66,7 +66,7 @@ def write_shard(
         digest = files.sha256(temporary)
     labels = vocabulary.multi_hot(kept)
     return ShardResult(
-        file=pathlib.Path(path).name,
+        file=to_path(path).name,
         sha256=digest,
         tracks=len(kept),
         frames=frames,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -32,7 +31,7 @@ def tsne(
     subspaces: Mapping[str, np.ndarray],
     labels: np.ndarray,
     vocabulary: Vocabulary,
-    path: pathlib.Path,
+    path: files.Path,
     *,
     seed: int = 0,
 ) -> None:
@@ -64,7 +63,7 @@ def tsne(
     save(figure, path)
 
 
-def training_curves(history: Sequence[Mapping[str, float]], path: pathlib.Path) -> None:
+def training_curves(history: Sequence[Mapping[str, float]], path: files.Path) -> None:
     """Losses, above the tag-frequency floor where there is one, and the learning rate, by epoch.
 
     Args:
@@ -89,7 +88,7 @@ def training_curves(history: Sequence[Mapping[str, float]], path: pathlib.Path) 
     save(figure, path)
 
 
-def leakage(matrix: np.ndarray, notions: Sequence[str], path: pathlib.Path) -> None:
+def leakage(matrix: np.ndarray, notions: Sequence[str], path: files.Path) -> None:
     """Heat map of [notions, notions]: share of a notion's triplets (column) that a sub-space (row) predicts."""
     figure, axes = plt.subplots(figsize=(1.6 + 0.9 * len(notions), 1.2 + 0.8 * len(notions)), layout="constrained")
     figure.colorbar(heat_map(axes, matrix, notions), ax=axes, label="share predicted")
@@ -108,7 +107,7 @@ def heat_map(axes: Axes, matrix: np.ndarray, notions: Sequence[str]) -> AxesImag
     return image
 
 
-def recall_curves(report: Mapping[str, Any], path: pathlib.Path) -> None:
+def recall_curves(report: Mapping[str, Any], path: files.Path) -> None:
     """R@k of every contender of a report, with its interval."""
     figure, axes = plt.subplots(figsize=(5.4, 3.6), layout="constrained")
     for (name, contender), colour in zip(report["contenders"].items(), COLOURS * 3, strict=False):
@@ -150,7 +149,7 @@ def _scatter(
     axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=3, frameon=False, handletextpad=0.1)
 
 
-def save(figure: Figure, path: pathlib.Path) -> None:
+def save(figure: Figure, path: files.Path) -> None:
     """Writes a figure as PNG, atomically, and closes it."""
     with files.replacing(path) as temporary:
         figure.savefig(temporary, dpi=_DPI, format="png")

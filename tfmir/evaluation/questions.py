@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import pathlib
 
 import numpy as np
 
 from tfmir import files
 from tfmir.data.records import Manifest
+from tfmir.errors import UserError
 from tfmir.evaluation.triplets import COUNT, draw_track_triplets, draw_triplets
+from tfmir.remote import to_path
 from tfmir.vocabulary import Vocabulary
 
 
@@ -51,7 +52,7 @@ def stored_questions(
     Those of other shards, excerpts or numbers are drawn anew. A record set that cannot be written to is no error:
     the same seed gives the same triplets.
     """
-    path = pathlib.Path(records) / f"triplets-{split}.npz"
+    path = to_path(records) / f"triplets-{split}.npz"
     shards = [shard.sha256 for shard in manifest.splits[split].shards]
     key = hashlib.sha256(f"{shards} {len(excerpt_tracks)} {COUNT}".encode()).hexdigest()
     stored = _load(path, key, manifest.vocabulary)
@@ -63,15 +64,15 @@ def stored_questions(
     try:
         with files.replacing(path) as temporary:
             np.savez_compressed(temporary, key=np.array(key), **arrays)
-    except OSError as error:
+    except (OSError, UserError) as error:
         print(f"{path}: not written ({error}); the triplets are drawn anew each time")
     return questions
 
 
-def _load(path: pathlib.Path, key: str, vocabulary: Vocabulary) -> Questions | None:
+def _load(path: files.Path, key: str, vocabulary: Vocabulary) -> Questions | None:
     if not path.exists():
         return None
-    with np.load(path) as stored:
+    with files.reading(path) as name, np.load(name) as stored:
         if str(stored["key"]) != key:
             return None
         notions = {notion: stored[f"notion/{notion}"] for notion in vocabulary.notions}

@@ -44,7 +44,7 @@ def split_library(run: Run, system: System, split: str) -> Library:
         embedded = embed_split(system, run.records, manifest, split)
         ids = np.array(embedded.track_ids)
         _save(cache, ids=ids, embeddings=embedded.embeddings, labels=embedded.labels)
-    with np.load(cache) as stored:
+    with files.reading(cache) as name, np.load(name) as stored:
         ids, embeddings, labels = stored["ids"], stored["embeddings"], stored["labels"]
     names = manifest.vocabulary.tags
     tags = tuple(tuple(names[tag] for tag in np.flatnonzero(row)) for row in labels)
@@ -84,20 +84,20 @@ def folder_library(run: Run, system: System, folder: pathlib.Path) -> Library:
     return Library(tuple(ids), np.stack([current[name] for name in ids]), ((),) * len(ids))
 
 
-def _load_known(cache: pathlib.Path) -> dict[str, tuple[str, np.ndarray]]:
+def _load_known(cache: files.Path) -> dict[str, tuple[str, np.ndarray]]:
     if not cache.exists():
         return {}
-    with np.load(cache) as stored:
+    with files.reading(cache) as name, np.load(name) as stored:
         rows = zip(stored["ids"].tolist(), stored["stamps"].tolist(), stored["embeddings"], strict=True)
         return {name: (stamp, embedding) for name, stamp, embedding in rows}
 
 
-def _cache(run: Run, what: str) -> pathlib.Path:
+def _cache(run: Run, what: str) -> files.Path:
     """Where a library's embeddings are kept; other weights or another library have another name."""
     key = hashlib.sha256(run.best_weights.read_bytes() + what.encode()).hexdigest()[:16]
     return run.path / "library" / f"{key}.npz"
 
 
-def _save(cache: pathlib.Path, **arrays: Any) -> None:
+def _save(cache: files.Path, **arrays: Any) -> None:
     with files.replacing(cache) as temporary:
         np.savez(temporary, **arrays)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-import pathlib
-import shutil
 import time
 from typing import Any
 
@@ -43,7 +41,7 @@ class ScheduleAndBackup(keras.callbacks.Callback):
     """Applies the schedule, keeps the best weights, and makes every finished epoch a point to resume from.
 
     Keras' own callbacks keep their counters in memory, so a resumed run would forget how long it has waited.
-    The order of writing makes any moment safe: best weights, then history, then the backup as one rename; an
+    The order of writing makes any moment safe: best weights, then history, then the backup, its state last; an
     epoch whose backup is missing is done again, with the same result.
 
     Args:
@@ -51,7 +49,7 @@ class ScheduleAndBackup(keras.callbacks.Callback):
       params: of the run.
     """
 
-    def __init__(self, path: pathlib.Path, params: RunParams):
+    def __init__(self, path: files.Path, params: RunParams):
         super().__init__()
         self.path = path
         self.run_params = params
@@ -62,7 +60,8 @@ class ScheduleAndBackup(keras.callbacks.Callback):
         newest = max(self._backups(), default=None)
         if newest is None:
             return 0
-        model.load_weights(newest / "state.weights.h5")
+        with files.reading(newest / "state.weights.h5") as name:
+            model.load_weights(name)
         stored = files.read_json(newest / "state.json")
         self.progress = Progress(ScheduleState(**stored["schedule"]), stored["history"])
         model.optimizer.learning_rate.assign(self.progress.schedule.learning_rate)
@@ -89,20 +88,19 @@ class ScheduleAndBackup(keras.callbacks.Callback):
         self._write_backup()
         self.model.stop_training = schedule.finished
 
-    def _backups(self) -> list[pathlib.Path]:
-        return [path for path in (self.path / "backup").glob("epoch-*") if path.is_dir()]
+    def _backups(self) -> list[files.Path]:
+        """Those that are whole: state.json is written last."""
+        return [path for path in (self.path / "backup").glob("epoch-*") if (path / "state.json").exists()]
 
     def _write_backup(self) -> None:
         final = self.path / "backup" / f"epoch-{self.progress.epoch:06d}"
-        temporary = final.with_name(f".{final.name}")
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        self.model.save_weights(temporary / "state.weights.h5")
-        files.write_json(temporary / "state.json", _finite(dataclasses.asdict(self.progress)))
-        older = self._backups()
-        temporary.rename(final)
-        for path in older:
-            shutil.rmtree(path)
+        others = [path for path in (self.path / "backup").glob("epoch-*") if path != final]
+        files.remove_tree(final)
+        with files.replacing(final / "state.weights.h5") as name:
+            self.model.save_weights(name)
+        files.write_json(final / "state.json", _finite(dataclasses.asdict(self.progress)))
+        for path in others:
+            files.remove_tree(path)
 
 
 class ProgressBar(keras.callbacks.Callback):
@@ -146,7 +144,7 @@ class TensorBoardLog(keras.callbacks.Callback):
       excerpts: float32 [batch, frames, mels], a fixed batch whose sub-space norms are drawn.
     """
 
-    def __init__(self, folder: pathlib.Path, params: RunParams, excerpts: tf.Tensor):
+    def __init__(self, folder: files.Path, params: RunParams, excerpts: tf.Tensor):
         super().__init__()
         self.writer = tf.summary.create_file_writer(str(folder))
         self.run_params = params

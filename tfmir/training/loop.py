@@ -81,7 +81,8 @@ def trained_system(run: Run) -> System:
     A triplet system's prototypes belong to its weights; they are computed where these have none yet, and stored.
     """
     system = build_system(run.params, run.vocabulary)
-    system.load_weights(run.best_weights)
+    with files.reading(run.best_weights) as name:
+        system.load_weights(name)
     if isinstance(system, TripletSystem) and not np.any(system.prototypes.vectors.numpy()):
         manifest = load_manifest(run.records)
         check_features(manifest, run.params.features, source=run.records)

@@ -12,7 +12,6 @@ import contextlib
 import csv
 import dataclasses
 import fcntl
-import pathlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +19,7 @@ from tfmir import files
 from tfmir.data.records import Manifest
 from tfmir.errors import UserError
 from tfmir.params import RunParams, from_dict, to_dict
+from tfmir.remote import RemotePath, to_path
 from tfmir.vocabulary import Vocabulary
 
 # A run may be given more epochs or other devices when it is resumed; anything else would make it another run.
@@ -40,7 +40,7 @@ class Run:
       licence: of the corpus; travels into exported models.
     """
 
-    path: pathlib.Path
+    path: files.Path
     params: RunParams
     vocabulary: Vocabulary
     records: str
@@ -48,7 +48,7 @@ class Run:
     licence: str
 
     @property
-    def best_weights(self) -> pathlib.Path:
+    def best_weights(self) -> files.Path:
         """Weights of the epoch with the lowest validation loss."""
         return self.path / "best.weights.h5"
 
@@ -59,7 +59,7 @@ def open_run(path: str, params: RunParams, manifest: Manifest, *, records: str) 
     Raises:
       UserError: the directory holds a run of another setting; names the first difference.
     """
-    run = Run(pathlib.Path(path), params, manifest.vocabulary, records, manifest.corpus, manifest.licence)
+    run = Run(to_path(path), params, manifest.vocabulary, records, manifest.corpus, manifest.licence)
     if (run.path / "params.json").exists():
         _refuse_other_run(load_run(path), run)
     files.write_json(run.path / "params.json", _to_json(run))
@@ -73,6 +73,9 @@ def locked(run: Run) -> Iterator[None]:
     Raises:
       UserError: another process is training it.
     """
+    if isinstance(run.path, RemotePath):  # such stores have no locks
+        yield
+        return
     with (run.path / ".lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -87,7 +90,7 @@ def load_run(path: str) -> Run:
     Raises:
       UserError: no run there, or one of another version.
     """
-    source = pathlib.Path(path) / "params.json"
+    source = to_path(path) / "params.json"
     if not path:
         raise UserError("no run given: name it with --run=runs/<name>")
     if not source.exists():
@@ -95,7 +98,7 @@ def load_run(path: str) -> Run:
     stored = files.read_json(source)
     try:
         return Run(
-            path=pathlib.Path(path),
+            path=to_path(path),
             params=from_dict(RunParams, stored["params"], source=str(source)),
             vocabulary=Vocabulary.from_dict(stored["vocabulary"]),
             records=stored["records"],
@@ -119,8 +122,8 @@ def load_history(run: Run) -> list[dict[str, float]]:
     path = run.path / "history.csv"
     if not path.exists():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    rows = csv.DictReader(path.read_text(encoding="utf-8").splitlines())
+    return [{name: float(value) for name, value in row.items()} for row in rows]
 
 
 def _to_json(run: Run) -> dict[str, Any]:

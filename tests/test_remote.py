@@ -1,0 +1,149 @@
+"""Audio, records and runs in an S3 store: a local server, and the commands as a user types them."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tfmir.remote import RemotePath, is_remote, to_path
+
+boto3 = pytest.importorskip("boto3")
+BUCKET = "music"
+KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1"}
+
+
+@pytest.fixture(scope="module")
+def endpoint(tmp_path_factory):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = (tmp_path_factory.mktemp("s3") / "log").open("wb")
+    call = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    server = subprocess.Popen(call, stdout=log, stderr=log)
+    end = time.monotonic() + 60
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            break
+        except OSError:
+            assert time.monotonic() < end, "the server does not start"
+            time.sleep(0.1)
+    yield f"http://127.0.0.1:{port}"
+    server.terminate()
+    server.wait()
+
+
+@pytest.fixture(scope="module")
+def store(endpoint):
+    """A bucket, as others see it."""
+    client = boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name="us-east-1",
+        aws_access_key_id=KEYS["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=KEYS["AWS_SECRET_ACCESS_KEY"],
+    )
+    client.create_bucket(Bucket=BUCKET)
+    return client
+
+
+def objects(store, prefix):
+    """Name below the prefix -> bytes."""
+    found = store.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])
+    return {
+        item["Key"][len(prefix) :]: store.get_object(Bucket=BUCKET, Key=item["Key"])["Body"].read() for item in found
+    }
+
+
+def python(endpoint, *arguments, **environment):
+    """A process of its own, since one that has used S3 cannot end in peace."""
+    names = {**os.environ, **KEYS, "S3_ENDPOINT": endpoint, **environment}
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)], capture_output=True, text=True, env=names, timeout=240
+    )
+
+
+def test_what_has_a_scheme_is_remote():
+    assert [is_remote(path) for path in ("s3://a/b", "hdfs:///a", "gs://a", "a/b", "/a:b//c")] == [True] * 3 + [
+        False
+    ] * 2
+    path = to_path("s3://bucket/a/") / "b.txt"
+    assert (str(path), path.name, str(path.parent)) == ("s3://bucket/a/b.txt", "b.txt", "s3://bucket/a")
+    assert len({path, RemotePath("s3://bucket/a/b.txt")}) == 1
+
+
+ACTIONS = """
+from tfmir import files
+from tfmir.remote import leave, to_path
+root = to_path("s3://music/odd")
+assert not root.exists() and not root.is_dir() and list(root.glob("*")) == []
+files.write_text(root / "x.json", "[1]")
+files.write_text(root / "x.json.more", "kept")
+files.write_text(root / "empty", "")
+assert files.read_json(root / "x.json") == [1] and (root / "empty").read_bytes() == b""
+assert [path.name for path in root.glob("x*")] == ["x.json", "x.json.more"]
+assert root.is_dir() and files.size(root / "x.json.more") == 4
+assert files.sha256(root / "empty").startswith("e3b0c442")
+(root / "x.json").unlink()
+(root / "x.json").unlink(missing_ok=True)
+try:
+    files.read_json(root / "x.json")
+except FileNotFoundError:
+    print("not there")
+files.write_text(to_path("s3://music/odder/y"), "another folder")
+files.remove_tree(root)
+files.remove_tree(root)
+leave(7)
+"""
+
+
+def test_files_are_written_read_listed_and_removed_and_the_exit_code_is_kept(store, endpoint):
+    result = python(endpoint, "-c", ACTIONS)
+    assert (result.returncode, result.stdout) == (7, "not there\n"), result.stderr
+    assert set(objects(store, "odd")) == {"der/y"}
+
+
+def test_audio_records_and_runs_in_the_store(store, endpoint, audio_folder, records, tmp_path):
+    for path in audio_folder.glob("*.flac"):
+        store.put_object(Bucket=BUCKET, Key=f"audio/{path.name}", Body=path.read_bytes())
+    prepare = ["--corpus=folder", "--audio_dir=s3://music/audio", f"--annotations={audio_folder}/annotations.csv"]
+    prepare += ["--output=s3://music/records/tiny", "--num_shards=2", "--workers=1"]
+    first = python(endpoint, "-m", "tfmir.prepare", *prepare)
+    assert first.returncode == 0, first.stderr
+    found = objects(store, "records/tiny/")
+    local = {path.name: path.read_bytes() for path in to_path(records).glob("*.tfrecord-*")}
+    assert {name: data for name, data in found.items() if ".tfrecord-" in name} == local
+    assert set(found) == {*local, "manifest.json", "rejected.tsv"}
+    again = python(endpoint, "-m", "tfmir.prepare", *prepare)
+    assert "finished already" in again.stdout, again.stderr
+
+    train = [
+        "--records=s3://music/records/tiny",
+        "--run=s3://music/runs/tiny",
+        "--width_multiplier=0.0625",
+        "--blocks=1",
+    ]
+    train += ["--embedding_dim=16", "--batch_size=4", "--excerpts_per_read=2", "--shuffle_buffer=8"]
+    once = python(endpoint, "-m", "tfmir.train", *train, "--epochs=1")
+    assert once.returncode == 0, once.stderr
+    more = python(endpoint, "-m", "tfmir.train", *train, "--epochs=2")
+    assert (more.returncode, "resuming s3://music/runs/tiny" in more.stdout) == (0, True), more.stderr
+    run = objects(store, "runs/tiny/")
+    assert len(run["history.csv"].splitlines()) == 3
+    assert {"params.json", "best.weights.h5", "backup/epoch-000002/state.json"} <= set(run)
+    assert any(name.startswith("logs/events") for name in run)
+    search = ["--run=s3://music/runs/tiny", "--library=train", "--like=00.flac", "--top=2"]
+    assert python(endpoint, "-m", "tfmir.search", *search).returncode == 0
+    export = python(endpoint, "-m", "tfmir.export", "--run=s3://music/runs/tiny", f"--output={tmp_path}/models")
+    assert "checked 10 signatures" in export.stdout, export.stderr
+
+
+def test_a_store_that_refuses_is_one_line_with_a_remedy(store, endpoint, audio_folder):
+    flags = ["--corpus=folder", f"--audio_dir={audio_folder}", "--output=s3://no-such-bucket/x", "--workers=1"]
+    result = python(endpoint, "-m", "tfmir.prepare", *flags)
+    assert result.returncode == 2
+    assert "s3://no-such-bucket/x" in result.stderr.splitlines()[-1]
+    assert "check the address, the credentials" in result.stderr

@@ -1,0 +1,49 @@
+"""Which tracks go into which shard: a stable hash of their ids, so that the same corpus always gives the same plan."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+
+from tfmir.corpora.corpus import SPLITS, Corpus, Track
+from tfmir.data.records import SCHEMA_VERSION, shard_name, shard_of
+from tfmir.params import FeatureParams
+
+_TRACKS_PER_SHARD = 100
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """Which tracks go into which shard.
+
+    Attributes:
+      shards: (split, file name) -> tracks, in order.
+      fingerprint: of everything that the bytes depend on, but the audio itself.
+    """
+
+    shards: dict[tuple[str, str], tuple[Track, ...]]
+    fingerprint: str
+
+
+def make_plan(corpus: Corpus, name: str, *, num_shards: int, features: FeatureParams) -> Plan:
+    """Deals the tracks to shards by a stable hash of their ids; the same corpus always gives the same plan."""
+    of_split = {split: [track for track in corpus.tracks if track.split == split] for split in SPLITS}
+    train = max(1, len(of_split["train"]))
+    per_shard = train / num_shards if num_shards else _TRACKS_PER_SHARD
+    shards: dict[tuple[str, str], tuple[Track, ...]] = {}
+    for split, tracks in of_split.items():
+        count = max(1, round(len(tracks) / per_shard))
+        members: list[list[Track]] = [[] for _ in range(count)]
+        for track in tracks:
+            members[shard_of(track.track_id, count)].append(track)
+        for index, dealt in enumerate(members):
+            shards[split, shard_name(name, split, index, count)] = tuple(dealt)
+    content = {
+        "schema": SCHEMA_VERSION,
+        "features": features.track_params,
+        "vocabulary": corpus.vocabulary.to_dict(),
+        "tracks": sorted((t.track_id, t.path, t.split, t.tags, t.artist_id) for t in corpus.tracks),
+        "shards": [file for _, file in shards],
+    }
+    return Plan(shards, hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest())

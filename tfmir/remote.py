@@ -1,0 +1,185 @@
+"""Paths such as `s3://bucket/folder`, with the part of pathlib's interface that tfmir uses.
+
+Through TensorFlow's file systems and tensorflow-io's (`s3://`, `gs://`, `hdfs://`, `az://`). There are no folders in
+such stores, only names with slashes: a folder is there once something is in it. Nothing is ever renamed: on S3
+tensorflow-io's rename takes along every object whose name merely starts like the source's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import pathlib
+import re
+import sys
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+from tfmir.errors import UserError
+
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://")
+_HINT = "check the address, the credentials (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY) and the endpoint (S3_ENDPOINT)"
+
+
+def is_remote(path: str | os.PathLike[str]) -> bool:
+    """Whether a path has a scheme.
+
+    >>> is_remote("s3://bucket/a"), is_remote("/tmp/a")
+    (True, False)
+    """
+    return bool(_SCHEME.match(os.fspath(path)))
+
+
+class RemotePath(os.PathLike[str]):
+    """A name in a remote store.
+
+    >>> (RemotePath("s3://bucket/a/") / "b.txt").name, str(RemotePath("s3://bucket/a/b").parent)
+    ('b.txt', 's3://bucket/a')
+    """
+
+    def __init__(self, url: str | os.PathLike[str]):
+        self._url = os.fspath(url).rstrip("/")
+
+    def __fspath__(self) -> str:
+        return self._url
+
+    __str__ = __fspath__
+
+    def __repr__(self) -> str:
+        return f"RemotePath({self._url!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RemotePath) and other._url == self._url
+
+    def __lt__(self, other: RemotePath) -> bool:
+        return self._url < other._url
+
+    def __hash__(self) -> int:
+        return hash(self._url)
+
+    def __truediv__(self, name: str | os.PathLike[str]) -> RemotePath:
+        return RemotePath(f"{self._url}/{os.fspath(name)}")
+
+    @property
+    def name(self) -> str:
+        """What stands after the last slash."""
+        return self._url.rsplit("/", 1)[1]
+
+    @property
+    def parent(self) -> RemotePath:
+        """What stands before it."""
+        return RemotePath(self._url.rsplit("/", 1)[0])
+
+    def exists(self) -> bool:
+        """Whether there is an object of this name, or one below it."""
+        return bool(_gfile().exists(self._url))
+
+    def is_dir(self) -> bool:
+        """Whether there is an object below this name."""
+        return bool(_gfile().isdir(f"{self._url}/"))
+
+    def mkdir(self, parents: bool = True, exist_ok: bool = True) -> None:
+        """Makes a folder where the store has folders."""
+        with _explained(self._url):
+            _gfile().makedirs(self._url)
+
+    def read_bytes(self) -> bytes:
+        """The object; FileNotFoundError if it is not there."""
+        with _explained(self._url), _gfile().GFile(self._url, "rb") as file:
+            return bytes(file.read())
+
+    def read_text(self, encoding: str = "utf-8") -> str:
+        """The object as text."""
+        return self.read_bytes().decode(encoding)
+
+    def write_bytes(self, data: bytes) -> None:
+        """Writes the object; nobody sees it before it is whole."""
+        with _explained(self._url), _gfile().GFile(self._url, "wb") as file:
+            file.write(data)
+
+    def write_text(self, text: str, encoding: str = "utf-8") -> None:
+        """Writes text."""
+        self.write_bytes(text.encode(encoding))
+
+    def download(self, target: str) -> None:
+        """Copies the object to a local file."""
+        with _explained(self._url):
+            _gfile().copy(self._url, target, overwrite=True)
+
+    def upload(self, source: str) -> None:
+        """Copies a local file to the object."""
+        if not os.path.getsize(source):  # an empty file cannot be copied
+            self.write_bytes(b"")
+            return
+        with _explained(self._url):
+            _gfile().copy(source, self._url, overwrite=True)
+
+    def glob(self, pattern: str) -> Iterator[RemotePath]:
+        """Objects and folders right below whose names match, sorted."""
+        literal = re.sub(r"([*?\[\\])", r"[\1]", self._url)
+        yield from sorted(RemotePath(found) for found in _gfile().glob(f"{literal}/{pattern}"))
+
+    def walk(self) -> Iterator[tuple[str, list[str], list[str]]]:
+        """As `os.walk`."""
+        yield from _gfile().walk(self._url)
+
+    def unlink(self, missing_ok: bool = False) -> None:
+        """Removes the object."""
+        if not self.exists():
+            if missing_ok:
+                return
+            raise FileNotFoundError(self._url)
+        _gfile().remove(self._url)
+
+    def rmtree(self) -> None:
+        """Removes everything below this name; nothing there is no error."""
+        if self.is_dir():
+            _gfile().rmtree(self._url)
+
+    def size(self) -> int:
+        """Bytes."""
+        return int(_gfile().stat(self._url).length)
+
+
+def leave(code: int) -> None:
+    """Ends the process with an exit code, after everything that was printed.
+
+    Where a remote store was used, without the interpreter's own end: tensorflow-io's S3 aborts there.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if _gfile.cache_info().currsize:
+        os._exit(code)
+    if code:
+        sys.exit(code)
+
+
+@functools.cache
+def _gfile() -> Any:
+    import tensorflow as tf
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with contextlib.suppress(ImportError, NotImplementedError):
+            import tensorflow_io  # noqa: F401  (registers s3, hdfs and az; gs comes with TensorFlow)
+    return tf.io.gfile
+
+
+@contextlib.contextmanager
+def _explained(url: str) -> Iterator[None]:
+    """TensorFlow's errors as a missing file, or as something that a user can mend."""
+    import tensorflow as tf
+
+    try:
+        yield
+    except tf.errors.NotFoundError as error:
+        raise FileNotFoundError(url) from error
+    except tf.errors.OpError as error:
+        raise UserError(f"{url}: {' '.join(error.message.split())[:300]}: {_HINT}") from error
+
+
+def to_path(path: str | os.PathLike[str]) -> pathlib.Path | RemotePath:
+    """A local path or a remote one, by what it looks like."""
+    return RemotePath(path) if is_remote(path) else pathlib.Path(path)
