@@ -103,7 +103,7 @@ leave(7)
 def test_files_are_written_read_listed_and_removed_and_the_exit_code_is_kept(store, endpoint):
     result = python(endpoint, "-c", ACTIONS)
     assert (result.returncode, result.stdout) == (7, "not there\n"), result.stderr
-    assert set(objects(store, "odd")) == {"der/y"}
+    assert set(objects(store, "odd")) == {"er/y"}
 
 
 def test_audio_records_and_runs_in_the_store(store, endpoint, audio_folder, records, tmp_path):

@@ -13,6 +13,7 @@ import os
 import pathlib
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -23,6 +24,7 @@ from tfmir.params import check
 from tfmir.remote import leave
 
 P = TypeVar("P")
+EXIT_BUG = 1
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
 _DEFINE: dict[type, Callable[..., Any]] = {
@@ -36,7 +38,8 @@ _DEFINE: dict[type, Callable[..., Any]] = {
 def run(main: Callable[[Any], object], params_class: type) -> None:
     """Parses the command line into `params_class`, calls `main` with it, and turns errors into exit codes.
 
-    Exit codes: 0 done; 2 a mistake that the message explains; 130 interrupted (the work can be resumed).
+    Exit codes: 0 done; 1 a bug, with its traceback; 2 a mistake that the message explains; 130 interrupted (the work can
+    be resumed).
     """
     set_environment()
     signal.signal(signal.SIGTERM, _interrupt)
@@ -51,6 +54,9 @@ def run(main: Callable[[Any], object], params_class: type) -> None:
     except KeyboardInterrupt:
         print("interrupted: give the same command again to go on where it stopped", file=sys.stderr)
         leave(EXIT_INTERRUPTED)
+    except Exception:
+        traceback.print_exc()
+        leave(EXIT_BUG)
 
 
 def parse(argv: Sequence[str], params_class: type[P]) -> P:

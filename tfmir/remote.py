@@ -87,7 +87,7 @@ class RemotePath(os.PathLike[str]):
 
     def read_bytes(self) -> bytes:
         """The object; FileNotFoundError if it is not there."""
-        with _explained(self._url), _gfile().GFile(self._url, "rb") as file:
+        with _explained(self._url, reads=True), _gfile().GFile(self._url, "rb") as file:
             return bytes(file.read())
 
     def read_text(self, encoding: str = "utf-8") -> str:
@@ -104,8 +104,8 @@ class RemotePath(os.PathLike[str]):
         self.write_bytes(text.encode(encoding))
 
     def download(self, target: str) -> None:
-        """Copies the object to a local file."""
-        with _explained(self._url):
+        """Copies the object to a local file; FileNotFoundError if it is not there."""
+        with _explained(self._url, reads=True):
             _gfile().copy(self._url, target, overwrite=True)
 
     def upload(self, source: str) -> None:
@@ -168,14 +168,16 @@ def _gfile() -> Any:
 
 
 @contextlib.contextmanager
-def _explained(url: str) -> Iterator[None]:
-    """TensorFlow's errors as a missing file, or as something that a user can mend."""
+def _explained(url: str, *, reads: bool = False) -> Iterator[None]:
+    """TensorFlow's errors as a missing file, if one is read, or as something that a user can mend."""
     import tensorflow as tf
 
     try:
         yield
     except tf.errors.NotFoundError as error:
-        raise FileNotFoundError(url) from error
+        if reads:
+            raise FileNotFoundError(url) from error
+        raise UserError(f"{url}: there is no such bucket or store: {_HINT}") from error
     except tf.errors.OpError as error:
         raise UserError(f"{url}: {' '.join(error.message.split())[:300]}: {_HINT}") from error
 

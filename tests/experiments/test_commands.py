@@ -37,7 +37,7 @@ def test_compare_interrupted_in_the_middle_and_started_again_ends_with_the_same_
     process = subprocess.Popen(**command(repository, "compare", *flags, f"--output={tmp_path}/parts"))
     try:
         end = time.monotonic() + 120
-        while not any((tmp_path / "parts/triplet_track-3/backup").glob("epoch-*")):
+        while not any((tmp_path / "parts/triplet_track-3/backup").glob("epoch-*/state.json")):
             assert time.monotonic() < end
             time.sleep(0.02)
     finally:

@@ -162,7 +162,7 @@ def test_killed_in_the_middle_of_an_epoch_and_resumed_equals_an_undisturbed_run(
 
     process = start("killed")
     try:
-        _wait_for(lambda: any((tmp_path / "killed/backup").glob("epoch-*")))
+        _wait_for(lambda: any((tmp_path / "killed/backup").glob("epoch-*/state.json")))
         time.sleep(0.05)
     finally:
         os.kill(process.pid, signal.SIGKILL)
