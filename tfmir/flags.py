@@ -38,8 +38,8 @@ _DEFINE: dict[type, Callable[..., Any]] = {
 def run(main: Callable[[Any], object], params_class: type) -> None:
     """Parses the command line into `params_class`, calls `main` with it, and turns errors into exit codes.
 
-    Exit codes: 0 done; 1 a bug, with its traceback; 2 a mistake that the message explains; 130 interrupted (the work can
-    be resumed).
+    Exit codes: 0 done; 1 a bug, with its traceback; 2 a mistake that the message explains; 130 interrupted (the work
+    can be resumed).
     """
     set_environment()
     signal.signal(signal.SIGTERM, _interrupt)
