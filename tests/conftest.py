@@ -121,6 +121,7 @@ def repository():
     return REPOSITORY
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(items):
     """Each file's tests go to one process, which builds its fixtures once; README's blocks are run by one as well.
 
