@@ -15,6 +15,7 @@ import keras_tuner
 import numpy as np
 from keras_tuner.engine import base_tuner
 from keras_tuner.engine.trial import TrialStatus
+from keras_tuner.src.distribute import utils as distribution
 
 from tfmir import files, flags
 from tfmir.data.records import check_features, load_manifest
@@ -104,7 +105,7 @@ class RunTuner(base_tuner.BaseTuner):
 
 
 def search(wanted: Search) -> None:
-    """Runs the search to its end and writes its results.
+    """Runs the search to its end and writes its results; as one worker of several, runs trials and writes none.
 
     Raises:
       UserError: no trial has succeeded, or the directory holds another search.
@@ -117,6 +118,8 @@ def search(wanted: Search) -> None:
         tuner.search()
     except RuntimeError as error:  # too many failures in a row
         raise UserError(f"{output}: {error} See the logs in {wanted.runs}") from error
+    if distribution.has_chief_oracle() and not distribution.is_chief_oracle():
+        return  # a worker may end before the others: the chief writes the results
     found = tuner.oracle.get_best_trials(_ALL_TRIALS)
     trials = [trial for trial in found if trial.status == TrialStatus.COMPLETED]
     if not trials:
