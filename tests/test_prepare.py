@@ -17,7 +17,7 @@ from tfmir.data.plan import make_plan
 from tfmir.data.records import load_manifest
 from tfmir.errors import UserError
 from tfmir.params import FeatureParams
-from tfmir.prepare import PrepareParams, build
+from tfmir.prepare import PrepareParams, build, main
 
 RATE = 22050
 
@@ -173,6 +173,31 @@ def test_missing_folder_and_annotations_are_one_line(tmp_path):
     with pytest.raises(UserError, match="--audio_dir is empty"):
         build(PrepareParams(corpus="folder"))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_report_is_written_before_strict_refuses_a_leak(tmp_path, capsys):
+    (tmp_path / "tags.csv").write_text("path,split,artist,genre,mood\na.wav,train,X,rock,\nb.wav,test,X,rock,\n")
+    soundfile.write(tmp_path / "a.wav", np.zeros(RATE), RATE)
+    flags = {"corpus": "folder", "audio_dir": str(tmp_path), "annotations": str(tmp_path / "tags.csv"), "workers": 1}
+    with pytest.raises(UserError, match="1 artists have tracks in more than one split, the first is 'X'"):
+        main(PrepareParams(**flags, output=str(tmp_path / "out"), report=True, strict=True))
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"corpus.md", "corpus.json", "corpus.png"}
+    printed = capsys.readouterr().out
+    assert all(line in printed for line in ("X: 1 train, 1 test", "    * mood", "b.wav: missing"))
+    with pytest.raises(UserError, match="notion 'mood' has no tag"):
+        build(PrepareParams(**flags, output=str(tmp_path / "out")))
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"corpus": "msd", "audio_dir": "x"}, "--annotations is empty: name the label files of msd"),
+        ({"corpus": "jamendo", "audio_dir": "x", "tags": "json"}, "--tags=json is for --corpus=folder"),
+    ],
+)
+def test_flags_that_do_not_go_together_are_named(flags, message):
+    with pytest.raises(UserError, match=message):
+        build(PrepareParams(**flags))
 
 
 def test_the_plan_deals_every_track_once_and_depends_on_the_settings(corpus):

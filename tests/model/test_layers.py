@@ -63,6 +63,7 @@ def test_tag_vectors_read_their_own_subspace_only():
 
 
 def test_tag_vectors_start_at_the_tags_prevalence():
+    keras.utils.set_random_seed(0)
     prevalence = np.array([0.05, 0.3, 0.8], np.float32)
     mask = np.repeat(np.eye(2), 64, axis=0)[:, [0, 0, 1]]
     layer = TagVectors(tags=3, mask=mask, prevalence=prevalence)
