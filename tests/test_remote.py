@@ -141,6 +141,25 @@ def test_audio_records_and_runs_in_the_store(store, endpoint, audio_folder, reco
     assert "checked 10 signatures" in export.stdout, export.stderr
 
 
+ISOLATED = """
+from tfmir.data.audio import AudioError
+from tfmir.data.isolation import decode_isolated
+from tfmir.remote import leave
+print(len(decode_isolated("s3://music/alone/00.flac", sample_rate=22050, max_secs=2.0)))
+try:
+    decode_isolated("s3://music/alone/absent.flac", sample_rate=22050, max_secs=2.0)
+except AudioError as error:
+    print(error)
+leave(0)
+"""
+
+
+def test_a_file_in_the_store_can_be_decoded_in_a_process_of_its_own(store, endpoint, audio_folder):
+    store.put_object(Bucket=BUCKET, Key="alone/00.flac", Body=(audio_folder / "00.flac").read_bytes())
+    result = python(endpoint, "-c", ISOLATED)
+    assert result.stdout == "44100\nmissing: no such file\n", result.stderr
+
+
 def test_a_store_that_refuses_is_one_line_with_a_remedy(store, endpoint, audio_folder):
     flags = ["--corpus=folder", f"--audio_dir={audio_folder}", "--output=s3://no-such-bucket/x", "--workers=1"]
     result = python(endpoint, "-m", "tfmir.prepare", *flags)

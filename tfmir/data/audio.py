@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import os
 import sys
 import warnings
+from collections.abc import Iterator
 
 import numpy as np
 import soundfile
@@ -44,17 +46,31 @@ def decode(path: str, *, sample_rate: int, max_secs: float | None = None) -> np.
       AudioError: missing, empty, no audio, truncated, or with NaN or infinite samples.
     """
     try:
-        with files.reading(path) as name:
+        with local_copy(path) as name:
             mono, rate = _read(name, max_secs)
-    except FileNotFoundError as error:
-        raise AudioError("missing: no such file") from error
-    except (UserError, OSError, RuntimeError, ValueError, MemoryError) as error:
+    except (OSError, RuntimeError, ValueError, MemoryError) as error:
         raise AudioError(f"cannot be decoded ({type(error).__name__}: {error})") from error
     if not mono.size:
         raise AudioError("no samples: the file has a header but holds no audio")
     if not np.isfinite(mono).all():
         raise AudioError(f"{np.count_nonzero(~np.isfinite(mono))} samples are NaN or infinite")
     return _resample(mono, rate, sample_rate)
+
+
+@contextlib.contextmanager
+def local_copy(path: str) -> Iterator[str]:
+    """A local name of an audio file: its own, or that of a copy of a remote one.
+
+    Raises:
+      AudioError: a remote file is not there, or its store refuses.
+    """
+    try:
+        with files.reading(path) as name:
+            yield name
+    except FileNotFoundError as error:
+        raise AudioError("missing: no such file") from error
+    except UserError as error:
+        raise AudioError(f"cannot be decoded ({type(error).__name__}: {error})") from error
 
 
 def require_folder(audio_dir: str) -> None:

@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 
-from tfmir.data.audio import AudioError, decode
+from tfmir.data.audio import AudioError, decode, local_copy
 
 _MEMORY_BYTES = 4 << 30
 _TIMEOUT_SECS = 900
@@ -21,17 +21,18 @@ def decode_isolated(path: str, *, sample_rate: int, max_secs: float) -> np.ndarr
     Raises:
       AudioError: as `audio.decode`, or the child crashed, ran out of memory or did not end.
     """
-    call = [sys.executable, "-m", __name__, path, str(sample_rate), str(max_secs)]
-    try:
-        child = subprocess.run(call, capture_output=True, timeout=_TIMEOUT_SECS, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise AudioError(f"decoding does not end: given up after {_TIMEOUT_SECS} s") from error
+    with local_copy(path) as name:  # the child decodes and does nothing else: a remote store has crashes of its own
+        call = [sys.executable, "-m", __name__, name, str(sample_rate), str(max_secs)]
+        try:
+            child = subprocess.run(call, capture_output=True, timeout=_TIMEOUT_SECS, check=False)
+        except subprocess.TimeoutExpired as error:
+            raise AudioError(f"decoding does not end: given up after {_TIMEOUT_SECS} s") from error
     reason = child.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
     if child.returncode == _REJECTED:
         raise AudioError(reason[-1])
     if child.returncode < 0:
-        name = signal.Signals(-child.returncode).name
-        raise AudioError(f"kills the process that decodes it ({name}): tried twice")
+        killer = signal.Signals(-child.returncode).name
+        raise AudioError(f"kills the process that decodes it ({killer}): tried twice")
     if child.returncode:
         raise AudioError(f"decoding failed: {reason[-1]}")
     return np.frombuffer(child.stdout, np.float32)
