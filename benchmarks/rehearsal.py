@@ -16,7 +16,6 @@ import pathlib
 import re
 import resource
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -34,6 +33,7 @@ import librosa
 import numpy as np
 import psutil
 import soundfile
+from distributed.deploy.subprocess import SubprocessCluster
 
 from tfmir.corpora.corpus import SPLITS, stable_fraction
 from tfmir.data.audio import decode
@@ -59,13 +59,8 @@ def main() -> None:
         prepare(work, local, kill_at=kill_after)
     peak = prepare(work, local)
     print(f"peak memory of a worker on this corpus: {peak / 2**20:.0f} MB")
-    scheduler, processes = start_cluster(work)
-    try:
-        prepare(work, external, f"--scheduler={scheduler}")
-    finally:
-        for process in processes:
-            process.terminate()
-            process.wait()
+    with SubprocessCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
+        prepare(work, external, f"--scheduler={cluster.scheduler_address}")
     compare(local, external, given.tracks)
     throughput([str(path) for path in paths[:TIMED]])
     two_hours(work)
@@ -153,18 +148,6 @@ def watch_memory(pid: int, peaks: list[int]) -> None:
         except psutil.Error:
             return
         time.sleep(0.2)
-
-
-def start_cluster(work: pathlib.Path) -> tuple[str, list[subprocess.Popen[bytes]]]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
-    dask = [sys.executable, "-m", "dask"]
-    commands = [[*dask, "scheduler", "--host", address, "--no-dashboard"]]
-    commands += [[*dask, "worker", address, "--nthreads=1", "--no-dashboard", f"--local-directory={work}"]] * 2
-    return address, [
-        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for command in commands
-    ]
 
 
 def compare(local: pathlib.Path, external: pathlib.Path, count: int) -> None:

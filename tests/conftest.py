@@ -92,10 +92,10 @@ TINY_SETTINGS = """--records={records}
 --width_multiplier=0.0625
 --blocks=1
 --embedding_dim=16
---batch_size=8
+--batch_size={batch_size}
 --excerpts_per_read=2
 --shuffle_buffer=8
---epochs=2
+--epochs={epochs}
 """
 
 
@@ -112,7 +112,7 @@ def settings(audio_folder, tmp_path_factory):
     corpus = folder.load(str(folder_of_audio), str(annotations), name="more", licence="CC0-1.0")
     build_records(corpus, str(records), num_shards=1, max_rejected_fraction=0.0, workers=1)
     path = folder_of_audio.parent / "tiny.flags"
-    path.write_text(TINY_SETTINGS.format(records=records))
+    path.write_text(TINY_SETTINGS.format(records=records, batch_size=8, epochs=2))
     return path
 
 
@@ -147,23 +147,12 @@ class Readme:
     results: dict
 
 
-TINY_FLAGS = """--records=tfrecords/demo
---width_multiplier=0.0625
---blocks=1
---embedding_dim=16
---batch_size=4
---excerpts_per_read=2
---shuffle_buffer=8
---epochs=1
-"""
-
-
 @pytest.fixture(scope="session")
 def readme(tmp_path_factory, audio_folder, readme_blocks):
     """README's blocks, run in order in an empty folder; `launch/demo.flags` is smaller still, the rest as it stands."""
     here = tmp_path_factory.mktemp("readme")
     shutil.copytree(REPOSITORY / "launch", here / "launch")
-    (here / "launch/demo.flags").write_text(TINY_FLAGS)
+    (here / "launch/demo.flags").write_text(TINY_SETTINGS.format(records="tfrecords/demo", batch_size=4, epochs=1))
     shutil.copytree(audio_folder, here / "music")
     (here / "music/annotations.csv").rename(here / "music/tags.csv")
     shutil.copy(here / "music/00.flac", here / "music/song.flac")

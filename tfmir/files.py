@@ -72,6 +72,11 @@ def remove_tree(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
+def walk(path: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """As `os.walk`."""
+    yield from path.walk() if isinstance(path, RemotePath) else os.walk(path)
+
+
 def size(path: Path) -> int:
     """Bytes of a file."""
     return path.size() if isinstance(path, RemotePath) else path.stat().st_size

@@ -121,10 +121,11 @@ def report(params: PrepareParams) -> None:
     facts = inspect_corpus(corpus, workers=params.workers, scheduler=params.scheduler) if looked else []
     found = survey(corpus, facts)
     folder = to_path(params.records)
-    files.write_text(folder / "corpus.md", markdown(found))
+    text = markdown(found)
+    files.write_text(folder / "corpus.md", text)
     files.write_json(folder / "corpus.json", found)
     plot_tags(found, folder / "corpus.png")
-    print(f"{markdown(found)}\nreport: {folder / 'corpus.md'}, {folder / 'corpus.json'}, {folder / 'corpus.png'}")
+    print(f"{text}\nreport: {folder / 'corpus.md'}, {folder / 'corpus.json'}, {folder / 'corpus.png'}")
     if params.strict:
         refuse_leaks(corpus)
 

@@ -80,11 +80,6 @@ class RemotePath(os.PathLike[str]):
         """Whether there is an object below this name."""
         return bool(_gfile().isdir(f"{self._url}/"))
 
-    def mkdir(self, parents: bool = True, exist_ok: bool = True) -> None:
-        """Makes a folder where the store has folders."""
-        with _explained(self._url):
-            _gfile().makedirs(self._url)
-
     def read_bytes(self) -> bytes:
         """The object; FileNotFoundError if it is not there."""
         with _explained(self._url, reads=True), _gfile().GFile(self._url, "rb") as file:

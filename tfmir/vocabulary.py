@@ -6,6 +6,7 @@ Axes used everywhere in tfmir: `batch, samples, frames, mels, dim, notions, tags
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -66,8 +67,11 @@ class Vocabulary:
 
     def indices(self, names: Iterable[str]) -> list[int]:
         """Sorted indices of full tag names; a name that is not in the vocabulary raises KeyError."""
-        index = {name: position for position, name in enumerate(self.tags)}
-        return sorted(index[name] for name in names)
+        return sorted(self._index[name] for name in names)
+
+    @functools.cached_property
+    def _index(self) -> dict[str, int]:
+        return {name: position for position, name in enumerate(self.tags)}
 
     def multi_hot(self, indices: Sequence[Sequence[int]]) -> np.ndarray:
         """bool [batch, tags] from one list of tag indices per track."""

@@ -39,7 +39,6 @@ class Corpus:
       licence: what the publisher allows; travels with the records and with every exported model.
       tracks: in the order of the label files.
       empty_notions: notions that the label file has a place for, but no tag.
-      left_out: tags of the label files that the vocabulary does not take, with the number of their tracks.
     """
 
     name: str
@@ -47,7 +46,6 @@ class Corpus:
     vocabulary: Vocabulary
     tracks: tuple[Track, ...]
     empty_notions: tuple[str, ...] = ()
-    left_out: tuple[tuple[str, int], ...] = ()
 
 
 def stable_fraction(key: str) -> float:

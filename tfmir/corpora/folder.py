@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from tfmir.corpora import tags_in_files
 from tfmir.corpora.corpus import Corpus, stable_fraction
-from tfmir.corpora.grouping import load_grouping, require_known, to_vocabulary
+from tfmir.corpora.grouping import choose_tags, to_vocabulary
 from tfmir.corpora.labels import Labelled, inside, read_rows, to_corpus
 from tfmir.data.audio import require_folder
 from tfmir.errors import UserError
@@ -62,9 +62,7 @@ def load(
             f"{annotations or audio_dir}: notion {notions[0]!r} has no tag, nor has any other: tag some tracks"
         )
     if grouping:
-        chosen = load_grouping(grouping, default="")
-        require_known(chosen, set(names), source=grouping)
-        names = chosen
+        names = choose_tags(grouping, set(names))
     return to_corpus(
         name,
         licence,

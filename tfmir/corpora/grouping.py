@@ -7,12 +7,29 @@ another name, and two tags of the same name become one. What is not in it is lef
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Collection
 
 from tfmir.corpora.labels import read_rows
 from tfmir.errors import UserError
 from tfmir.vocabulary import Vocabulary
 
 _PUBLISHED = pathlib.Path(__file__).with_name("vocabularies")
+
+
+def choose_tags(path: str, known: Collection[str], *, default: str = "") -> dict[str, str]:
+    """As `load_grouping`, for labels that know the tags `known`.
+
+    Raises:
+      UserError: as `load_grouping`, or a tag that the labels do not know: misspelt, it would vanish without a word.
+    """
+    grouping = load_grouping(path, default=default)
+    unknown = [tag for tag in grouping if tag not in known]
+    if unknown:
+        raise UserError(
+            f"{path or f'the vocabulary of {default}'}: {len(unknown)} tags of the vocabulary are not in the labels, "
+            f"the first is {unknown[0]!r}; they have {len(known)} others, such as {', '.join(sorted(known)[:5])}"
+        )
+    return grouping
 
 
 def load_grouping(path: str, *, default: str) -> dict[str, str]:
@@ -28,12 +45,12 @@ def load_grouping(path: str, *, default: str) -> dict[str, str]:
     source = path or str(_PUBLISHED / f"{default}.tsv")
     grouping: dict[str, str] = {}
     for row in read_rows(source, needed=("tag", "notion"), what="a table of tag and notion", delimiter="\t"):
-        tag, notion = row["tag"].strip(), row["notion"].strip()
+        tag, notion = row["tag"], row["notion"]
         if not tag or not notion or "/" in notion:
             raise UserError(f"{row.where}: tag {tag!r}, notion {notion!r}: both are needed, the notion without a slash")
         if tag in grouping:
             raise UserError(f"{row.where}: tag {tag!r} stands twice: give it one notion")
-        grouping[tag] = f"{notion}/{row.cells.get('name', '').strip() or tag}"
+        grouping[tag] = f"{notion}/{row.cells.get('name') or tag}"
     return grouping
 
 
@@ -49,13 +66,3 @@ def to_vocabulary(full_names: list[str] | dict[str, str]) -> Vocabulary:
         notion, tag = name.split("/", 1)
         groups.setdefault(notion, []).append(tag)
     return Vocabulary.from_dict(groups)
-
-
-def require_known(grouping: dict[str, str], known: set[str], *, source: str) -> None:
-    """Refuses a grouping that names a tag which the labels do not know: a misspelt tag would vanish without a word."""
-    unknown = [tag for tag in grouping if tag not in known]
-    if unknown:
-        raise UserError(
-            f"{source}: {len(unknown)} tags of the vocabulary are not in the labels, the first is {unknown[0]!r}; "
-            f"they have {len(known)} others, such as {', '.join(sorted(known)[:5])}"
-        )

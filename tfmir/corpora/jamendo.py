@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable
 
 from tfmir.corpora.corpus import SPLITS, Corpus
-from tfmir.corpora.grouping import load_grouping, require_known, to_vocabulary
+from tfmir.corpora.grouping import choose_tags, to_vocabulary
 from tfmir.corpora.labels import Labelled, Row, inside, read_rows, to_corpus
 from tfmir.errors import UserError
 from tfmir.remote import to_path
@@ -49,8 +49,7 @@ def load(audio_dir: str, annotations: str, *, grouping: str = "", name: str = "j
             _join(tracks, track, path)
     names = dict(sorted(published.items(), key=lambda item: _position(item[1])))
     if grouping:
-        names = load_grouping(grouping, default="")
-        require_known(names, set(published), source=grouping)
+        names = choose_tags(grouping, set(published))
     low = audio_dir and _has_low_bitrate(audio_dir, tracks.values())
     return to_corpus(
         name,

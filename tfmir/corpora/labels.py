@@ -115,7 +115,13 @@ def inside(path: str, where: str) -> str:
 
 
 def to_corpus(
-    name: str, licence: str, tracks: Iterable[Labelled], vocabulary: Vocabulary, audio_dir: str, **more: object
+    name: str,
+    licence: str,
+    tracks: Iterable[Labelled],
+    vocabulary: Vocabulary,
+    audio_dir: str,
+    *,
+    empty_notions: tuple[str, ...] = (),
 ) -> Corpus:
     """Numbers the tags and puts the paths below the audio folder.
 
@@ -124,7 +130,6 @@ def to_corpus(
     """
     seen: dict[str, str] = {}
     numbered = []
-    index = {tag: number for number, tag in enumerate(vocabulary.tags)}
     for track in tracks:
         if track.track_id in seen:
             raise UserError(
@@ -133,12 +138,11 @@ def to_corpus(
         seen[track.track_id] = track.where
         if track.split not in SPLITS:
             raise UserError(f"{track.where}: split {track.split!r} is none of {', '.join(SPLITS)}")
-        unknown = [tag for tag in track.tags if tag not in index]
-        if unknown:
-            raise UserError(
-                f"{track.where}: tag {unknown[0]!r} is not in the vocabulary ({', '.join(vocabulary.notions)})"
-            )
+        try:
+            tags = tuple(vocabulary.indices(dict.fromkeys(track.tags)))
+        except KeyError as error:
+            notions = ", ".join(vocabulary.notions)
+            raise UserError(f"{track.where}: tag {error.args[0]!r} is not in the vocabulary ({notions})") from error
         path = f"{audio_dir.rstrip('/')}/{track.path}" if audio_dir else track.path
-        tags = tuple(sorted({index[tag] for tag in track.tags}))
         numbered.append(Track(track.track_id, path, track.split, tags, track.artist_id, track.secs))
-    return Corpus(name, licence, vocabulary, tuple(numbered), **more)  # type: ignore[arg-type]
+    return Corpus(name, licence, vocabulary, tuple(numbered), empty_notions)

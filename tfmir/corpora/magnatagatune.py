@@ -10,7 +10,7 @@ from __future__ import annotations
 import pathlib
 
 from tfmir.corpora.corpus import Corpus
-from tfmir.corpora.grouping import load_grouping, require_known, to_vocabulary
+from tfmir.corpora.grouping import choose_tags, to_vocabulary
 from tfmir.corpora.labels import Labelled, Row, inside, read_rows, to_corpus
 from tfmir.corpora.pickles import load_pickle
 from tfmir.corpora.votes import Clip, HumanTriplet
@@ -41,8 +41,7 @@ def load(audio_dir: str, annotations: str, *, grouping: str = "", name: str = "m
     table = path / "annotations_final.csv" if path.is_dir() else path
     rows = read_rows(str(table), needed=("clip_id", "mp3_path"), what=_WHAT, delimiter="\t")
     tags = [column for column in rows[0].cells if column not in ("clip_id", "mp3_path")]
-    names = load_grouping(grouping, default="magnatagatune")
-    require_known(names, set(tags), source=grouping or "the vocabulary of magnatagatune")
+    names = choose_tags(grouping, set(tags), default="magnatagatune")
     artists = _artists(table.with_name("clip_info_final.csv"))
     listed = _listed(table.parent)
     tracks = []

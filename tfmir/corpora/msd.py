@@ -17,7 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from tfmir.corpora.corpus import Corpus
-from tfmir.corpora.grouping import load_grouping, require_known, to_vocabulary
+from tfmir.corpora.grouping import choose_tags, to_vocabulary
 from tfmir.corpora.labels import Labelled, inside, read_text, to_corpus
 from tfmir.corpora.pickles import load_pickle
 from tfmir.data.audio import list_audio
@@ -51,8 +51,7 @@ def load(audio_dir: str, annotations: str, *, grouping: str = "", name: str = "m
     splits = _read_splits(folder)
     tags = read_text(str(folder / "50tagList.txt"), what="the tags in the order of the vectors").split("\n")
     tags = [tag.strip() for tag in tags if tag.strip()]
-    names = load_grouping(grouping, default="msd")
-    require_known(names, set(tags), source=grouping or "the vocabulary of msd")
+    names = choose_tags(grouping, set(tags), default="msd")
     vectors = _read_vectors(folder, len(tags))
     paths = _audio_paths(folder, audio_dir)
     tracks = []

@@ -11,6 +11,7 @@ import numpy as np
 
 from tfmir.corpora.corpus import SPLITS, Corpus
 from tfmir.errors import UserError
+from tfmir.markdown import table
 
 RARE = 10
 _LISTED = 20
@@ -97,7 +98,7 @@ def markdown(report: Mapping[str, Any]) -> str:
     hours = report["hours"] or dict.fromkeys(SPLITS)
     parts = [
         f"# {report['corpus']}\n\nLicence: {report['licence']}\n",
-        _table(
+        table(
             ["", *SPLITS, "all"],
             [
                 ["tracks", *_row(report["tracks"])],
@@ -137,7 +138,7 @@ def _tags_of(report: Mapping[str, Any], notion: str) -> str:
         if tag.split("/", 1)[0] == notion
     ]
     rows.sort(key=lambda row: -int(row[-1]))
-    return _table([notion, *SPLITS, "all"], rows)
+    return table([notion, *SPLITS, "all"], rows)
 
 
 def _list(title: str, items: list[str]) -> str:
@@ -145,11 +146,6 @@ def _list(title: str, items: list[str]) -> str:
     if len(items) > _LISTED:
         lines.append(f"    * and {len(items) - _LISTED} more")
     return "\n".join(lines) + "\n"
-
-
-def _table(header: list[str], rows: Iterable[Iterable[str]]) -> str:
-    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
 def _row(counts: Mapping[str, int]) -> list[str]:

@@ -5,15 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
-
 from tfmir import files
 from tfmir.corpora.corpus import SPLITS
+from tfmir.figures import COLOURS, plt, save
 
-_COLOURS = ("#0072B2", "#E69F00", "#009E73")
 _LEAST_BARS, _MOST_TAGS = 15, 40
 
 
@@ -25,7 +20,7 @@ def plot_tags(report: Mapping[str, Any], path: files.Path) -> None:
         counts = {tag.split("/", 1)[1]: value for tag, value in report["tags"].items() if tag.startswith(f"{notion}/")}
         shown = sorted(counts, key=lambda tag: -sum(counts[tag].values()))[:_MOST_TAGS]
         left = [0] * len(shown)
-        for split, colour in zip(SPLITS, _COLOURS, strict=True):
+        for split, colour in zip(SPLITS, COLOURS, strict=False):
             widths = [counts[tag][split] for tag in shown]
             panel.barh(range(len(shown)), widths, left=left, color=colour, label=split)
             left = [a + b for a, b in zip(left, widths, strict=True)]
@@ -34,6 +29,4 @@ def plot_tags(report: Mapping[str, Any], path: files.Path) -> None:
         more = "" if len(shown) == len(counts) else f" (the {len(shown)} most frequent)"
         panel.set(title=f"{notion}: {len(counts)} tags{more}", xlabel="tracks")
     axes[0][0].legend(frameon=False)
-    with files.replacing(path) as temporary:
-        figure.savefig(temporary, dpi=110, format="png")
-    plt.close(figure)
+    save(figure, path)

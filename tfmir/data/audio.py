@@ -16,7 +16,7 @@ import soxr
 
 from tfmir import files
 from tfmir.errors import UserError
-from tfmir.remote import RemotePath, to_path
+from tfmir.remote import to_path
 
 AUDIO_SUFFIXES = frozenset({".aif", ".aiff", ".flac", ".m4a", ".mp3", ".ogg", ".opus", ".wav"})
 _BLOCK_SECS = 30
@@ -85,9 +85,8 @@ def list_audio(folder: str) -> list[str]:
     A name that is not UTF-8 cannot be the id of a track: it is named on standard error and left out.
     """
     found = []
-    root = to_path(folder)
-    for directory, _, names in root.walk() if isinstance(root, RemotePath) else os.walk(folder):
-        below = directory[len(str(folder).rstrip("/")) :].strip("/")
+    for directory, _, names in files.walk(to_path(folder)):
+        below = directory[len(str(to_path(folder))) :].strip("/")
         found += [f"{below}/{name}".lstrip("/") for name in names if _suffix(name) in AUDIO_SUFFIXES]
     odd = [path for path in found if not _is_text(path)]
     for path in odd:

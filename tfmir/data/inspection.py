@@ -18,9 +18,9 @@ _FILES_PER_TASK = 100
 
 
 def inspect_corpus(corpus: Corpus, *, workers: int = 0, scheduler: str = "") -> list[FileFacts]:
-    """Facts on every track's file, in the order of the corpus; reads each file once, for its checksum."""
-    files = [(track.track_id, track.path) for track in corpus.tracks]
-    parts = [files[i : i + _FILES_PER_TASK] for i in range(0, len(files), _FILES_PER_TASK)]
+    """Facts on every track's file, in any order; reads each file once, for its checksum."""
+    tracks = [(track.track_id, track.path) for track in corpus.tracks]
+    parts = [tracks[i : i + _FILES_PER_TASK] for i in range(0, len(tracks), _FILES_PER_TASK)]
     results = run_tasks(
         inspect_files,
         [(part,) for part in parts],
@@ -30,13 +30,12 @@ def inspect_corpus(corpus: Corpus, *, workers: int = 0, scheduler: str = "") -> 
         workers=workers,
         scheduler=scheduler,
     )
-    found = {fact.track_id: fact for facts in results for fact in facts}
-    return [found[track_id] for track_id, _ in files]
+    return [fact for facts in results for fact in facts]
 
 
-def inspect_files(files: Sequence[tuple[str, str]]) -> list[FileFacts]:
+def inspect_files(tracks: Sequence[tuple[str, str]]) -> list[FileFacts]:
     """Facts on (track id, path) pairs."""
-    return [_inspect(track_id, path) for track_id, path in files]
+    return [_inspect(track_id, path) for track_id, path in tracks]
 
 
 def _inspect(track_id: str, path: str) -> FileFacts:
@@ -57,4 +56,4 @@ def _seconds(path: str) -> float:
     try:
         return float(soundfile.info(path).duration)
     except soundfile.LibsndfileError:
-        return float(audio_length(path))
+        return audio_length(path)

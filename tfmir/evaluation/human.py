@@ -14,12 +14,13 @@ from tqdm import tqdm
 from tfmir.corpora import dimsim, magnatagatune
 from tfmir.corpora.labels import read_text
 from tfmir.corpora.votes import Clip, HumanTriplet
-from tfmir.data.audio import AUDIO_SUFFIXES, AudioError, decode
+from tfmir.data.audio import AudioError, decode, list_audio, require_folder
 from tfmir.data.features import excerpts, log_mel
 from tfmir.errors import UserError
 from tfmir.evaluation.bootstrap import Interval, resampled
 from tfmir.evaluation.subspaces import subspace_embeddings
 from tfmir.model.system import System
+from tfmir.remote import to_path
 
 
 def load_triplets(path: str) -> list[HumanTriplet]:
@@ -40,9 +41,8 @@ def embed_clips(system: System, triplets: Sequence[HumanTriplet], audio_dir: str
     Raises:
       UserError: no such folder, or none of the songs in it.
     """
-    if not pathlib.Path(audio_dir).is_dir():
-        raise UserError(f"--audio_dir={audio_dir}: no such folder")
-    files = {p.stem: p for p in sorted(pathlib.Path(audio_dir).rglob("*")) if p.suffix.lower() in AUDIO_SUFFIXES}
+    require_folder(audio_dir)
+    files = {pathlib.PurePath(path).stem: to_path(audio_dir) / path for path in list_audio(audio_dir)}
     clips = sorted({clip for triplet in triplets for clip in (triplet.anchor, *triplet.songs)})
     found = [clip for clip in clips if clip.song_id in files]
     if not found:

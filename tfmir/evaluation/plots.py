@@ -5,25 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.image import AxesImage
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
 from tfmir import files
+from tfmir.figures import COLOURS, plt, save
 from tfmir.vocabulary import Vocabulary
 
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
-
-# Okabe and Ito's palette, which colour-blind readers can tell apart.
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 _COLOURED_TAGS = 3
 _MAX_POINTS = 1000
-_DPI = 110
 
 
 def tsne(
@@ -147,10 +140,3 @@ def _scatter(
     axes.set_xticks([])
     axes.set_yticks([])
     axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=3, frameon=False, handletextpad=0.1)
-
-
-def save(figure: Figure, path: files.Path) -> None:
-    """Writes a figure as PNG, atomically, and closes it."""
-    with files.replacing(path) as temporary:
-        figure.savefig(temporary, dpi=_DPI, format="png")
-    plt.close(figure)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
+
+from tfmir.markdown import table
 
 
 def markdown(report: dict[str, Any]) -> str:
@@ -26,13 +27,6 @@ def summary(report: dict[str, Any]) -> str:
         found = ", ".join(f"{name} {_interval(value)}" for name, value in spaces.items())
         lines.append(f"agreement with {human['votes']} votes of listeners on {human['triplets']} triplets: {found}")
     return "\n".join(lines)
-
-
-def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A Markdown table with a left column of names and right-aligned figures."""
-    head = list(head)
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
 def _contenders(report: dict[str, Any]) -> str:

@@ -12,10 +12,10 @@ import numpy as np
 
 from tfmir import files
 from tfmir.errors import UserError
-from tfmir.evaluation.tables import table
 from tfmir.experiments import plots
 from tfmir.experiments.columns import RETRIEVAL, TIMES, Reports, Summary, mean_or_none, summary, tables
 from tfmir.experiments.findings import Verdict, findings, joint_against_the_best
+from tfmir.markdown import table
 from tfmir.training.run_directory import Run, load_run
 
 _PREFACE = """Mean ± standard deviation over {seeds} seed(s); the best mean of a column is bold. Corpus: {corpus},

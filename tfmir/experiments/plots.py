@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from tfmir.evaluation.plots import COLOURS, heat_map, plt, project, save
+from tfmir.evaluation.plots import heat_map, project
 from tfmir.evaluation.subspaces import subspace_embeddings
 from tfmir.experiments.columns import Reports
+from tfmir.figures import COLOURS, plt, save
 from tfmir.training.run_directory import Run
 
 _MARKERS = "os^Dv<>Pp"

@@ -21,8 +21,8 @@ from tfmir import files, flags
 from tfmir.data.records import check_features, load_manifest
 from tfmir.errors import UserError
 from tfmir.evaluation.retrieval import recall_at_k
-from tfmir.evaluation.tables import table
 from tfmir.evaluation.tagging import roc_auc
+from tfmir.markdown import table
 from tfmir.params import RunParams
 from tfmir.training.loop import trained_system
 from tfmir.training.run_directory import load_history, trained_run

@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from tfmir import files
-from tfmir.data.audio import AUDIO_SUFFIXES, AudioError
+from tfmir.data.audio import AUDIO_SUFFIXES, AudioError, list_audio
 from tfmir.data.records import check_features, load_manifest
 from tfmir.errors import UserError
 from tfmir.evaluation.embed import embed_file, embed_split
@@ -61,7 +61,7 @@ def folder_library(run: Run, system: System, folder: pathlib.Path) -> Library:
     """
     if not folder.is_dir():
         raise UserError(f"--library={folder} is neither a folder nor a split (train, validation, test)")
-    paths = {str(p.relative_to(folder)): p for p in sorted(folder.rglob("*")) if p.suffix.lower() in AUDIO_SUFFIXES}
+    paths = {name: folder / name for name in list_audio(str(folder))}
     stamps = {name: f"{path.stat().st_mtime_ns}:{path.stat().st_size}" for name, path in paths.items()}
     cache = _cache(run, str(folder.resolve()))
     known = {name: row for name, row in _load_known(cache).items() if stamps.get(name) == row[0]}
