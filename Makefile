@@ -24,7 +24,7 @@ demo: venv
 	$(PY) -m tfmir.search --run=runs/proxy --library=test --like=$(DEMO_LIKE) --weights=mood=1
 
 test: venv
-	$(PY) -m pytest --numprocesses=2 --dist=loadgroup
+	$(PY) -m pytest --numprocesses=2 --dist=loadgroup --no-loadscope-reorder
 
 lint: venv
 	$(PY) -m ruff check .

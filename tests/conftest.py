@@ -121,16 +121,22 @@ def repository():
     return REPOSITORY
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
-def pytest_collection_modifyitems(items):
+def pytest_itemcollected(item):
     """Each file's tests go to one process, which builds its fixtures once; README's blocks are run by one as well.
 
-    Those of every system are long and share little: they are dealt one by one.
+    Those of every system are long and share little: they are dealt one by one. Marked here, and not in
+    `pytest_collection_modifyitems`, where pytest-xdist may have read the marks already.
     """
-    for item in items:
-        name = "readme" if "readme" in getattr(item, "fixturenames", ()) else item.path.name
-        name = item.name if item.path.name == "test_every_system.py" else name
-        item.add_marker(pytest.mark.xdist_group(name))
+    name = "readme" if "readme" in getattr(item, "fixturenames", ()) else str(item.path.relative_to(REPOSITORY))
+    name = item.name if item.path.name == "test_every_system.py" else name
+    item.add_marker(pytest.mark.xdist_group(name))
+
+
+def pytest_collection_modifyitems(items):
+    """The longest groups first, so that two processes end at about the same time."""
+    long = ["readme", "tests/experiments/test_commands.py", "tests/model/test_systems.py"]
+    marks = {item: item.get_closest_marker("xdist_group") for item in items}  # none: a doctest in the package
+    items.sort(key=lambda item: long.index(marks[item].args[0]) if marks[item] and marks[item].args[0] in long else 9)
 
 
 @pytest.fixture(scope="session")

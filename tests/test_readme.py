@@ -4,6 +4,8 @@ import json
 import re
 import subprocess
 
+import pytest
+
 
 def test_every_block_of_the_readme_ran(readme):
     for block, result in readme.results.items():
@@ -34,3 +36,10 @@ def test_searching_your_own_music_gave_documented_json(readme):
 def test_the_bundle_answered(readme):
     result = next(result for block, result in readme.results.items() if "saved_model.load" in block)
     assert result.stdout.strip() == "(1, 4) (1, 24)"
+
+
+def test_the_tests_that_share_these_blocks_go_to_one_process(request):
+    """pytest-xdist has lost its groups without a word before."""
+    if not getattr(request.config.option, "loadgroup", False):
+        pytest.skip("one process runs everything, or tests are dealt otherwise")
+    assert request.node.nodeid.endswith("@tests/test_readme.py")

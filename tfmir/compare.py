@@ -40,9 +40,6 @@ class CompareParams:
 
 def main(params: CompareParams) -> None:
     """Trains, evaluates and compares."""
-    from tfmir.experiments.comparison import compare, load_published
-    from tfmir.experiments.queue import Job, run_jobs
-
     systems, seeds = _words(params.systems), [_seed(word) for word in _words(params.seeds)]
     if not systems or not seeds:
         raise UserError("nothing to compare: --systems and --seeds need a name and a number at least")
@@ -50,9 +47,13 @@ def main(params: CompareParams) -> None:
     for path in [*(f"{params.launch}/{system}.flags" for system in systems), *settings]:
         if not os.path.exists(path):
             raise UserError(f"{path}: no such flag file (--systems names those in --launch={params.launch})")
-    published = load_published(params.published)
     if is_remote(params.output):
         raise UserError(f"--output={params.output}: compare needs a local folder, which all its runs share")
+
+    from tfmir.experiments.comparison import compare, load_published
+    from tfmir.experiments.queue import Job, run_jobs
+
+    published = load_published(params.published)
     output = pathlib.Path(params.output)
     jobs = [
         Job(

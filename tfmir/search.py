@@ -38,6 +38,8 @@ class SearchParams:
 
 def main(params: SearchParams) -> None:
     """Prints the ranking."""
+    if not params.like:
+        raise UserError("--like is empty: give an audio file or the id of a track in the library")
     from tfmir.serving.library import folder_library, split_library
     from tfmir.serving.ranking import parse_weights, search
     from tfmir.training.loop import trained_system
@@ -46,8 +48,6 @@ def main(params: SearchParams) -> None:
     run = trained_run(params.run)
     vocabulary, disentangled = run.vocabulary, run.params.system.disentangled
     weights = parse_weights(params.weights, vocabulary, disentangled=disentangled)
-    if not params.like:
-        raise UserError("--like is empty: give an audio file or the id of a track in the library")
     system = trained_system(run)
     if params.library in SPLITS:
         library = split_library(run, system, params.library)

@@ -57,6 +57,21 @@ def truncated_flac(path):
     path.write_bytes(data.getvalue()[: len(data.getvalue()) // 2])
 
 
+def test_an_mp3_without_a_header_promises_nothing(tmp_path):
+    """Quiet, then loud, at a variable bitrate: judged by its first frames the file would be half as long again."""
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, RATE * 10).astype(np.float32)
+    wave = np.concatenate([np.zeros_like(noise), noise])
+    path = tmp_path / "a.mp3"
+    soundfile.write(path, wave, RATE, bitrate_mode="VARIABLE", compression_level=0.5)
+    whole = path.read_bytes()
+    path.write_bytes(b"ID3\4\0\0\0\0\x28\0" + bytes(5120) + whole[: len(whole) // 2])
+    with pytest.raises(AudioError, match="truncated"):
+        decode(str(path), sample_rate=RATE)
+    path.write_bytes(whole[whole.index(whole[:2], 2) :])
+    assert soundfile.info(path).duration > 22
+    assert abs(len(decode(str(path), sample_rate=RATE)) - len(wave)) < 3 * 1152
+
+
 BAD = {
     "empty.wav": (lambda path: path.write_bytes(b""), "empty"),
     "text.mp3": (lambda path: path.write_text("this is not music\n" * 50), "not audio"),

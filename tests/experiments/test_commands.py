@@ -9,6 +9,9 @@ import time
 
 import pytest
 
+from tfmir.flags import parse
+from tfmir.train import TrainCommand
+
 
 def command(repository, name, *flags):
     return {
@@ -29,21 +32,28 @@ def without_times(output):
     return {name: value for name, value in report.items() if "seconds" not in name and "time" not in name}
 
 
+def interrupt(process, when):
+    """SIGINT as soon as `when()` holds."""
+    end = time.monotonic() + 120
+    try:
+        while not when():
+            assert time.monotonic() < end
+            time.sleep(0.02)
+    finally:
+        process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=60)[0]
+    assert process.returncode == 130
+    return said
+
+
 def test_compare_interrupted_in_the_middle_and_started_again_ends_with_the_same_report(repository, settings, tmp_path):
     """As many at a time in both: how many threads a run has decides the last digit of its sums."""
     flags = ["--systems=proxy,triplet_track", "--seeds=3", f"--settings={settings}", "--jobs=2"]
     whole = call(repository, "compare", *flags, f"--output={tmp_path}/whole")
     assert whole.returncode == 0, whole.stdout
     process = subprocess.Popen(**command(repository, "compare", *flags, f"--output={tmp_path}/parts"))
-    try:
-        end = time.monotonic() + 120
-        while not any((tmp_path / "parts/triplet_track-3/backup").glob("epoch-*/state.json")):
-            assert time.monotonic() < end
-            time.sleep(0.02)
-    finally:
-        process.send_signal(signal.SIGINT)
-    assert "give the same command again" in process.communicate(timeout=60)[0]
-    assert process.returncode == 130
+    backups = tmp_path / "parts/triplet_track-3/backup"
+    assert "give the same command again" in interrupt(process, lambda: any(backups.glob("epoch-*/state.json")))
     assert not (tmp_path / "parts/report.md").exists()
     again = call(repository, "compare", *flags, f"--output={tmp_path}/parts")
     assert again.returncode == 0, again.stdout
@@ -82,44 +92,29 @@ def test_a_run_that_fails_is_named_with_its_log(repository, settings, tmp_path):
 
 
 def test_tune_finds_a_setting_that_train_accepts_and_goes_on_with_more_trials(repository, settings, tmp_path):
+    """The second trial is interrupted, and taken up with the setting it had."""
     flags = ["--flagfile=launch/joint.flags", f"--flagfile={settings}", "--vary=triplet_weight,negatives"]
     flags += [f"--output={tmp_path}/out", "--epochs=1"]
+    runs = tmp_path / "out/runs"
     first = call(repository, "tune", *flags, "--max_trials=1")
     assert first.returncode == 0, first.stdout
-    log = (tmp_path / "out/runs/0.log").stat().st_mtime_ns
+    log = (runs / "0.log").stat().st_mtime_ns
+    process = subprocess.Popen(**command(repository, "tune", *flags, "--max_trials=2"))
+    interrupt(process, (runs / "1/params.json").exists)
+    wanted = json.loads((runs / "1/params.json").read_text())["params"]["system"]
     second = call(repository, "tune", *flags, "--max_trials=2")
     assert second.returncode == 0, second.stdout
     trials = json.loads((tmp_path / "out/trials.json").read_text())
     assert [trial["val_recall_1"] for trial in trials] == sorted((t["val_recall_1"] for t in trials), reverse=True)
     assert sorted(trial["trial"] for trial in trials) == ["0", "1"]
-    assert (tmp_path / "out/runs/0.log").stat().st_mtime_ns == log
-    assert list((tmp_path / "out/runs/1/logs").glob("events*"))
-    best = (tmp_path / "out/best.flags").read_text()
-    assert f"--negatives={trials[0]['negatives']}" in best
-    train = call(repository, "train", f"--flagfile={tmp_path}/out/best.flags", f"--run={tmp_path}/best")
-    assert train.returncode == 0, train.stdout
+    taken_up = next(trial for trial in trials if trial["trial"] == "1")
+    assert all(taken_up[name] == wanted[name] for name in ("triplet_weight", "negatives"))
+    assert (runs / "0.log").stat().st_mtime_ns == log
+    assert list((runs / "1/logs").glob("events*"))
+    best = parse(["tfmir", f"--flagfile={tmp_path}/out/best.flags", "--run=best"], TrainCommand)
+    assert best.params.system.negatives == trials[0]["negatives"]
     other = call(repository, "tune", *flags, "--objective=val_roc_auc")
     assert (other.returncode, "holds another search" in other.stdout) == (2, True)
-
-
-def test_a_search_interrupted_in_its_first_trial_goes_on_with_it(repository, settings, tmp_path):
-    flags = ["--flagfile=launch/triplet_disentangled.flags", f"--flagfile={settings}", "--vary=margin", "--epochs=1"]
-    flags += [f"--output={tmp_path}/out", "--max_trials=1"]
-    process = subprocess.Popen(**command(repository, "tune", *flags))
-    try:
-        end = time.monotonic() + 120
-        while not (tmp_path / "out/runs/0/params.json").exists():
-            assert time.monotonic() < end
-            time.sleep(0.02)
-    finally:
-        process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
-    assert process.returncode == 130
-    wanted = json.loads((tmp_path / "out/runs/0/params.json").read_text())["params"]["system"]["margin"]
-    again = call(repository, "tune", *flags)
-    assert again.returncode == 0, again.stdout
-    trials = json.loads((tmp_path / "out/trials.json").read_text())
-    assert [(trial["trial"], trial["margin"]) for trial in trials] == [("0", wanted)]
 
 
 def test_a_search_in_which_every_trial_fails_says_so(repository, settings, tmp_path):

@@ -136,10 +136,20 @@ def _read_soundfile(path: str, max_secs: float | None) -> tuple[np.ndarray, int]
                 break
             blocks.append(block.mean(axis=1))
             remaining -= len(block)
-        if remaining > _PROMISE_TOLERANCE:
+        if remaining > _PROMISE_TOLERANCE and not (file.format == "MP3" and _is_estimated(path)):
             found = (wanted - remaining) / file.samplerate
             raise AudioError(f"truncated: the header promises {promised / file.samplerate:.1f} s, found {found:.1f} s")
         return np.concatenate(blocks) if blocks else np.zeros(0, np.float32), file.samplerate
+
+
+def _is_estimated(path: str) -> bool:
+    """Whether an mp3 lacks the header that tells its length, so that libsndfile judges by the first frames' bitrate."""
+    with open(path, "rb") as file:
+        head = file.read(10)
+        if head.startswith(b"ID3"):  # its size is four bytes of seven bits
+            file.seek(10 + functools.reduce(lambda size, byte: size << 7 | byte, head[6:], 0))
+        start = file.read(4096)
+    return not any(name in start for name in (b"Xing", b"Info", b"VBRI"))
 
 
 def _read_tensorflow_io(path: str, max_secs: float | None, *, reason: str) -> tuple[np.ndarray, int]:
