@@ -35,8 +35,8 @@ def command(audio_folder, output, *extra):
     return [sys.executable, "-m", "tfmir.prepare", *flags]
 
 
-def test_four_workers_write_the_same_bytes_as_one(corpus, records, tmp_path):
-    rebuild(corpus, tmp_path / "tiny", workers=4)
+def test_two_workers_write_the_same_bytes_as_one(corpus, records, tmp_path):
+    rebuild(corpus, tmp_path / "tiny", workers=2)
     assert shards(tmp_path / "tiny") == shards(records)
 
 
@@ -159,10 +159,8 @@ def test_a_real_folder_keeps_the_good_and_names_the_rest(odd_folder, tmp_path):
     assert "too short: 1.00 s, an excerpt needs 3 s" in reasons["one_second.wav"]
     assert all(name in result.stdout for name in reasons)
 
-    result = subprocess.run(
-        command(odd_folder, output, "--workers=1", "--max_rejected_fraction=0.6"), capture_output=True, text=True
-    )
-    assert result.returncode == 0, result.stderr
+    flags = {"corpus": "folder", "audio_dir": str(odd_folder), "output": str(output), "workers": 1}
+    build(PrepareParams(**flags, max_rejected_fraction=0.6))
     assert load_manifest(str(output)).splits["train"].tracks == 4
 
 

@@ -88,7 +88,8 @@ def test_a_session_of_tensorflow_1_serves_it(bundle):
         assert session.run(signature.outputs["embedding"].name, feed).shape == (2, 8)
 
 
-def test_versions_count_up_and_an_existing_one_is_refused(bundle, run, system):
+def test_versions_count_up_and_an_existing_one_is_refused(bundle, run, system, monkeypatch):
+    monkeypatch.setattr(bundle_module, "_check", lambda *_: None)
     output = str(bundle.parent.parent)
     assert bundle.name == "1"
     before = {path: path.stat().st_mtime_ns for path in bundle.rglob("*")}
