@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -51,6 +52,7 @@ def test_compare_interrupted_in_the_middle_and_started_again_ends_with_the_same_
     flags = ["--systems=proxy,triplet_track", "--seeds=3", f"--settings={settings}", "--jobs=2"]
     whole = call(repository, "compare", *flags, f"--output={tmp_path}/whole")
     assert whole.returncode == 0, whole.stdout
+    shutil.copytree(tmp_path / "whole/proxy-3", tmp_path / "parts/proxy-3")  # one run is finished, the other is not
     process = subprocess.Popen(**command(repository, "compare", *flags, f"--output={tmp_path}/parts"))
     backups = tmp_path / "parts/triplet_track-3/backup"
     assert "give the same command again" in interrupt(process, lambda: any(backups.glob("epoch-*/state.json")))
