@@ -1,7 +1,7 @@
 """Preparing a corpus as it will happen: killed twice, resumed, and once more on a scheduler of its own.
 
-    python benchmarks/rehearsal.py --work=/tmp/rehearsal                 # 2000 mp3 of 12 s, about ten minutes
-    python benchmarks/rehearsal.py --work=… --labels=split0_validation_joined.tsv     # with real labels
+    python benchmarks/rehearsal.py                                             # 2000 mp3 of 12 s, about ten minutes
+    python benchmarks/rehearsal.py --labels=split0_validation_joined.tsv       # with real labels
 
 Makes audio in MTG-Jamendo's form (`NN/ID.mp3`, split files with CRLF), prepares it with two workers, kills everything
 with SIGKILL twice on the way, resumes, prepares it again on a Dask scheduler and two workers that are processes of
@@ -19,6 +19,7 @@ import signal
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -48,12 +49,19 @@ TAGS = ("genre---rock", "genre---jazz", "instrument---piano", "mood/theme---calm
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", required=True, help="an empty folder")
+    parser.add_argument("--work", default="", help="an empty folder (default: a temporary one)")
     parser.add_argument("--tracks", type=int, default=2000)
     parser.add_argument("--labels", default="", help="a split file of MTG-Jamendo; its rows are dealt to three splits")
     given = parser.parse_args()
-    work = pathlib.Path(given.work)
-    paths = make_corpus(work, given.tracks, given.labels)
+    if given.work:
+        rehearse(pathlib.Path(given.work), given.tracks, given.labels)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        rehearse(pathlib.Path(folder), given.tracks, given.labels)
+
+
+def rehearse(work: pathlib.Path, count: int, labels: str) -> None:
+    paths = make_corpus(work, count, labels)
     local, external = work / "records/jamendo", work / "external/jamendo"
     for kill_after in (0.25, 0.6):
         prepare(work, local, kill_at=kill_after)
@@ -61,7 +69,7 @@ def main() -> None:
     print(f"peak memory of a worker on this corpus: {peak / 2**20:.0f} MB")
     with SubprocessCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
         prepare(work, external, f"--scheduler={cluster.scheduler_address}")
-    compare(local, external, given.tracks)
+    compare(local, external, count)
     throughput([str(path) for path in paths[:TIMED]])
     two_hours(work)
 
@@ -94,7 +102,9 @@ def make_corpus(work: pathlib.Path, count: int, labels: str) -> list[pathlib.Pat
 
 
 def real_rows(labels: str, count: int) -> list[str]:
-    return pathlib.Path(labels).read_bytes().decode().split("\r\n")[1 : count + 1]
+    """From all of the file, so that many artists are among them."""
+    rows = pathlib.Path(labels).read_bytes().decode().split("\r\n")[1:-1]
+    return rows[:: max(1, len(rows) // count)][:count]
 
 
 def encode(seed: int, secs: float = SECS) -> bytes:

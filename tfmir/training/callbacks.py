@@ -14,6 +14,7 @@ from tensorboard.plugins.hparams import api as hparams
 from tqdm import tqdm
 
 from tfmir import files
+from tfmir.errors import UserError
 from tfmir.model.layers import subspace_norms
 from tfmir.params import RunParams, to_dict
 from tfmir.training.schedule import ScheduleState, advance
@@ -72,8 +73,17 @@ class ScheduleAndBackup(keras.callbacks.Callback):
         self._start = time.perf_counter(), time.process_time()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Advances the schedule and writes everything."""
+        """Advances the schedule and writes everything.
+
+        Raises:
+          UserError: nothing was measured on the validation split.
+        """
         logs = {name: float(value) for name, value in (logs or {}).items()}
+        if not logs.get("val_loss", 0.0) and not logs.get("val_valid_triplets", 0.0):
+            raise UserError(
+                "the validation split gives no triplets, so no epoch could be called the best: too few of its excerpts "
+                "drew the same tag. Try --notion_sampling=natural, a larger --batch_size, or more validation tracks"
+            )
         row = {"epoch": epoch + 1, **logs, "learning_rate": self.progress.schedule.learning_rate}
         # Training and validation, not what is written below; beside it what the processors did, all cores together.
         row["seconds"] = time.perf_counter() - self._start[0]
@@ -104,7 +114,7 @@ class ScheduleAndBackup(keras.callbacks.Callback):
 
 
 class ProgressBar(keras.callbacks.Callback):
-    """One bar over all steps that are left, with the time they will take at most.
+    """One bar over all steps that are left, with the time they will take at most; `close` it, whatever happens.
 
     Args:
       epochs: the last epoch's number.
@@ -114,12 +124,9 @@ class ProgressBar(keras.callbacks.Callback):
 
     def __init__(self, *, epochs: int, steps: int, first_epoch: int):
         super().__init__()
-        self.epochs, self.steps, self.first_epoch = epochs, steps, first_epoch
-
-    def on_train_begin(self, logs: Any = None) -> None:
-        """Opens the bar."""
-        done = self.first_epoch * self.steps
-        self.bar = tqdm(total=self.epochs * self.steps, initial=done, unit="step", desc="train", mininterval=1.0)
+        self.epochs = epochs
+        done = first_epoch * steps
+        self.bar = tqdm(total=epochs * steps, initial=done, unit="step", desc="train", mininterval=1.0)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Moves the bar by a step."""
@@ -130,8 +137,8 @@ class ProgressBar(keras.callbacks.Callback):
         figures = "  ".join(f"{name} {value:.4g}" for name, value in (logs or {}).items())
         self.bar.write(f"epoch {epoch + 1}/{self.epochs}  {figures}")
 
-    def on_train_end(self, logs: Any = None) -> None:
-        """Closes the bar."""
+    def close(self) -> None:
+        """Ends the bar's line."""
         self.bar.close()
 
 

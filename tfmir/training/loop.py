@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import warnings
 from typing import Any
@@ -50,21 +51,23 @@ def train(run: Run, manifest: Manifest) -> None:
     validation = _validation(run, manifest)
     # The validation set's size is not known before it has been read once; Keras takes its end for a shortage.
     warnings.filterwarnings("ignore", message="Your input ran out of data")
-    system.fit(
-        _training(run, manifest, first_batch=first_epoch * steps),
-        validation_data=validation,
-        epochs=params.training.epochs,
-        initial_epoch=first_epoch,
-        steps_per_epoch=steps,
-        verbose=0,
-        shuffle=False,  # the data set is shuffled already
-        callbacks=[
-            keras.callbacks.TerminateOnNaN(),
-            ProgressBar(epochs=params.training.epochs, steps=steps, first_epoch=first_epoch),
-            TensorBoardLog(run.path / "logs", params, _some_excerpts(run, manifest)),
-            keeper,
-        ],
-    )
+    bar = ProgressBar(epochs=params.training.epochs, steps=steps, first_epoch=first_epoch)
+    with contextlib.closing(bar):
+        system.fit(
+            _training(run, manifest, first_batch=first_epoch * steps),
+            validation_data=validation,
+            epochs=params.training.epochs,
+            initial_epoch=first_epoch,
+            steps_per_epoch=steps,
+            verbose=0,
+            shuffle=False,  # the data set is shuffled already
+            callbacks=[
+                keras.callbacks.TerminateOnNaN(),
+                bar,
+                TensorBoardLog(run.path / "logs", params, _some_excerpts(run, manifest)),
+                keeper,
+            ],
+        )
     trained_system(run)
     print(f"done: best validation loss {keeper.progress.schedule.best:.4f}, weights in {run.best_weights}")
 
