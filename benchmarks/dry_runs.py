@@ -55,7 +55,9 @@ def make_msd(work: pathlib.Path, labels: str) -> None:
         ids = (pathlib.Path(labels) / "filtered_list_test.txt").read_text().split()[: TRACKS["msd"]]
         tags = (pathlib.Path(labels) / "50tagList.txt").read_text()
     else:
-        ids = [f"TRAAA{number:02X}128F{number:07X}" for number in range(TRACKS["msd"])]
+        ids = [
+            f"TRAAA{chr(65 + number // 26)}{chr(65 + number % 26)}128F{number:07X}" for number in range(TRACKS["msd"])
+        ]
         tags = "\n".join(load_grouping("", default="msd")) + "\n"
     (annotations / "50tagList.txt").write_text(tags)
     for name, part in (("train", ids[:-100]), ("valid", ids[-100:-50]), ("test", ids[-50:])):

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from tfmir.errors import UserError
-from tfmir.flags import parse
+from tfmir.flags import parse, run
 from tfmir.params import field
 
 
@@ -65,6 +65,23 @@ def test_commands_refuse_a_bogus_flag_in_one_line(command):
     assert result.stderr.count("\n") == 1
     assert result.stderr.startswith("error: Unknown command line flag 'bogus_flag'")
     assert not result.stdout
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(PermissionError(13, "Permission denied", "x"), 2), (OSError(28, "No space left", "x"), 2),
+                        (FileNotFoundError(2, "No such file", "x"), 1)]
+)  # fmt: skip
+def test_a_disk_that_refuses_is_no_bug(error, code, monkeypatch, capsys):
+    def main(_):
+        raise error
+
+    monkeypatch.setattr("sys.argv", ["x"])
+    monkeypatch.setattr("tfmir.flags.signal.signal", lambda *_: None)
+    monkeypatch.setattr("tfmir.flags.leave", sys.exit)
+    with pytest.raises(SystemExit) as left:
+        run(main, Outer)
+    assert left.value.code == code
+    assert ("Traceback" in capsys.readouterr().err) == (code == 1)
 
 
 def test_help_lists_the_flags_without_importing_tensorflow():

@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import os
 import pathlib
@@ -12,7 +13,7 @@ import pytest
 import soundfile
 
 from tfmir.corpora import folder
-from tfmir.data.build import build_records, verify
+from tfmir.data.build import _claim, build_records, verify
 from tfmir.data.plan import make_plan
 from tfmir.data.records import load_manifest
 from tfmir.errors import UserError
@@ -191,6 +192,9 @@ def test_a_report_is_written_before_strict_refuses_a_leak(tmp_path, capsys):
     [
         ({"corpus": "msd", "audio_dir": "x"}, "--annotations is empty: name the label files of msd"),
         ({"corpus": "jamendo", "audio_dir": "x", "tags": "json"}, "--tags=json is for --corpus=folder"),
+        ({"corpus": "jamendo", "audio_dir": "nowhere", "annotations": "x"}, "--audio_dir=nowhere: no such folder"),
+        ({"corpus": "folder", "audio_dir": "s3://a", "tags": "metadata"}, "--tags=metadata needs a local folder"),
+        ({"audio_dir": "s3://a"}, "the demo corpus needs a local folder"),
     ],
 )
 def test_flags_that_do_not_go_together_are_named(flags, message):
@@ -204,6 +208,21 @@ def test_the_plan_deals_every_track_once_and_depends_on_the_settings(corpus):
     assert sorted(dealt) == sorted(track.track_id for track in corpus.tracks)
     assert plan.fingerprint == make_plan(corpus, "x", num_shards=3, features=FeatureParams()).fingerprint
     assert plan.fingerprint != make_plan(corpus, "x", num_shards=3, features=FeatureParams(n_fft=512)).fingerprint
+
+
+def test_a_split_alone_is_dealt_to_as_many_shards_as_are_asked_for(corpus):
+    alone = dataclasses.replace(corpus, tracks=tuple(t for t in corpus.tracks if t.split == "validation"))
+    shards = make_plan(alone, "x", num_shards=3, features=FeatureParams()).shards
+    assert sum(split == "validation" for split, _ in shards) == 3
+
+
+def test_a_resumed_build_remembers_which_shards_were_begun(corpus, tmp_path):
+    """So that one which hung in a file, and was killed, decodes that shard's files in isolation."""
+    plan = make_plan(corpus, "x", num_shards=3, features=FeatureParams())
+    (tmp_path / ".build").mkdir()
+    (tmp_path / ".build/a.begun").touch()
+    _claim(tmp_path / ".build", plan)
+    assert (tmp_path / ".build/a.begun").exists()
 
 
 def test_a_small_demo_corpus_goes_the_whole_way(tmp_path):

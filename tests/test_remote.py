@@ -7,7 +7,10 @@ import sys
 import time
 
 import pytest
+import tensorflow as tf
 
+from tfmir import remote
+from tfmir.errors import UserError
 from tfmir.remote import RemotePath, is_remote, to_path
 
 boto3 = pytest.importorskip("boto3")
@@ -164,3 +167,24 @@ def test_a_store_that_refuses_is_one_line_with_a_remedy(store, endpoint, audio_f
     assert result.returncode == 2
     assert "s3://no-such-bucket/x" in result.stderr.splitlines()[-1]
     assert "check the address, the credentials" in result.stderr
+
+
+def test_a_store_that_is_busy_for_a_moment_is_asked_again(tmp_path, monkeypatch):
+    class Busy:
+        """TensorFlow's file systems, of which the first two calls fail."""
+
+        calls = 0
+
+        def copy(self, source, target, overwrite):
+            self.calls += 1
+            if self.calls < 3:
+                raise tf.errors.UnavailableError(None, None, "slow down")
+
+    busy = Busy()
+    monkeypatch.setattr(remote, "_gfile", lambda: busy)
+    monkeypatch.setattr(remote, "_PAUSES", (0.0, 0.0))
+    RemotePath("s3://a/b").download(str(tmp_path / "b"))
+    assert busy.calls == 3
+    busy.calls = -1
+    with pytest.raises(UserError, match="s3://a/b: slow down"):
+        RemotePath("s3://a/b").download(str(tmp_path / "b"))

@@ -9,6 +9,7 @@ import os
 import pathlib
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator
 from typing import Any, TypeAlias
@@ -73,8 +74,12 @@ def remove_tree(path: Path) -> None:
 
 
 def walk(path: Path) -> Iterator[tuple[str, list[str], list[str]]]:
-    """As `os.walk`."""
-    yield from path.walk() if isinstance(path, RemotePath) else os.walk(path)
+    """As `os.walk`; a folder that cannot be read is named on standard error."""
+    yield from path.walk() if isinstance(path, RemotePath) else os.walk(path, onerror=_tell)
+
+
+def _tell(error: OSError) -> None:
+    print(f"left out: {error.filename}: {error.strerror}", file=sys.stderr)
 
 
 def size(path: Path) -> int:

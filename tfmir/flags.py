@@ -9,6 +9,7 @@ A command is a dataclass of parameters and a function of it:
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 import pathlib
 import signal
@@ -27,6 +28,7 @@ P = TypeVar("P")
 EXIT_BUG = 1
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
+_DISK_REFUSES = (errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.ENOTDIR)
 _DEFINE: dict[type, Callable[..., Any]] = {
     bool: absl_flags.DEFINE_boolean,
     int: absl_flags.DEFINE_integer,
@@ -50,6 +52,12 @@ def run(main: Callable[[Any], object], params_class: type) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
+        leave(EXIT_USER_ERROR)
+    except OSError as error:
+        if not isinstance(error, PermissionError) and error.errno not in _DISK_REFUSES:
+            traceback.print_exc()
+            leave(EXIT_BUG)
+        print(f"error: {error.filename or ''}: {error.strerror}: what is written before is kept", file=sys.stderr)
         leave(EXIT_USER_ERROR)
     except KeyboardInterrupt:
         print("interrupted: give the same command again to go on where it stopped", file=sys.stderr)

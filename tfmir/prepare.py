@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from tfmir import files, flags
 from tfmir.errors import UserError
 from tfmir.params import field
-from tfmir.remote import to_path
+from tfmir.remote import is_remote, to_path
 
 if TYPE_CHECKING:
     from tfmir.corpora.corpus import Corpus
@@ -89,8 +89,10 @@ def build(params: PrepareParams) -> str:
     if not params.audio:
         raise UserError("--audio_dir is empty: name the folder of the audio")
     corpus = load_corpus(params)
-    if corpus.empty_notions:
-        raise UserError(f"notion {corpus.empty_notions[0]!r} has no tag: tag some tracks, or remove it from the labels")
+    for notion in corpus.empty_notions:
+        if params.tags != "metadata":
+            raise UserError(f"notion {notion!r} has no tag: tag some tracks, or remove it from the labels")
+        print(f"warning: no file has a {notion}: the records have no such notion", file=sys.stderr)
     if params.strict:
         refuse_leaks(corpus)
     elif leaks := artist_leaks(corpus):
@@ -136,14 +138,21 @@ def load_corpus(params: PrepareParams) -> Corpus:
     Raises:
       UserError: flags that do not go together, or bad annotations.
     """
+    from tfmir.data.audio import require_folder
+
     if params.tags != "csv" and params.corpus != "folder":
         raise UserError(f"--tags={params.tags} is for --corpus=folder: {params.corpus} has label files of its own")
+    if is_remote(params.audio) and (params.corpus == "demo" or params.tags != "csv"):
+        what = "the demo corpus" if params.corpus == "demo" else f"--tags={params.tags}"
+        raise UserError(f"--audio_dir={params.audio}: {what} needs a local folder")
     if params.corpus == "demo":
         return _demo(params)
     if params.corpus == "folder":
         return _folder(params)
     if not params.annotations:
         raise UserError(f"--annotations is empty: name the label files of {params.corpus} as they are published")
+    if params.audio:
+        require_folder(params.audio)
     module = importlib.import_module(f"tfmir.corpora.{params.corpus}")
     annotations = os.path.expanduser(params.annotations)
     corpus: Corpus = module.load(params.audio, annotations, grouping=params.vocabulary)

@@ -13,12 +13,14 @@ import os
 import pathlib
 import re
 import sys
+import time
 import warnings
 from collections.abc import Iterator
 from typing import Any
 
 from tfmir.errors import UserError
 
+_PAUSES = (2.0, 10.0)  # seconds before a second and a third try
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://")
 _HINT = "check the address, the credentials (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY) and the endpoint (S3_ENDPOINT)"
 
@@ -74,11 +76,13 @@ class RemotePath(os.PathLike[str]):
 
     def exists(self) -> bool:
         """Whether there is an object of this name, or one below it."""
-        return bool(_gfile().exists(self._url))
+        with _explained(self._url):
+            return bool(_gfile().exists(self._url))
 
     def is_dir(self) -> bool:
         """Whether there is an object below this name."""
-        return bool(_gfile().isdir(f"{self._url}/"))
+        with _explained(self._url):
+            return bool(_gfile().isdir(f"{self._url}/"))
 
     def read_bytes(self) -> bytes:
         """The object; FileNotFoundError if it is not there."""
@@ -99,9 +103,16 @@ class RemotePath(os.PathLike[str]):
         self.write_bytes(text.encode(encoding))
 
     def download(self, target: str) -> None:
-        """Copies the object to a local file; FileNotFoundError if it is not there."""
-        with _explained(self._url, reads=True):
-            _gfile().copy(self._url, target, overwrite=True)
+        """Copies the object to a local file, tried three times; FileNotFoundError if it is not there."""
+        for pause in (*_PAUSES, None):
+            try:
+                with _explained(self._url, reads=True):
+                    _gfile().copy(self._url, target, overwrite=True)
+                return
+            except UserError:  # a store that is busy or out of reach for a moment
+                if pause is None:
+                    raise
+                time.sleep(pause)
 
     def upload(self, source: str) -> None:
         """Copies a local file to the object."""
@@ -114,11 +125,14 @@ class RemotePath(os.PathLike[str]):
     def glob(self, pattern: str) -> Iterator[RemotePath]:
         """Objects and folders right below whose names match, sorted."""
         literal = re.sub(r"([*?\[\\])", r"[\1]", self._url)
-        yield from sorted(RemotePath(found) for found in _gfile().glob(f"{literal}/{pattern}"))
+        with _explained(self._url):
+            found = _gfile().glob(f"{literal}/{pattern}")
+        yield from sorted(map(RemotePath, found))
 
     def walk(self) -> Iterator[tuple[str, list[str], list[str]]]:
         """As `os.walk`."""
-        yield from _gfile().walk(self._url)
+        with _explained(self._url):
+            yield from _gfile().walk(self._url)
 
     def unlink(self, missing_ok: bool = False) -> None:
         """Removes the object."""
@@ -126,16 +140,19 @@ class RemotePath(os.PathLike[str]):
             if missing_ok:
                 return
             raise FileNotFoundError(self._url)
-        _gfile().remove(self._url)
+        with _explained(self._url):
+            _gfile().remove(self._url)
 
     def rmtree(self) -> None:
         """Removes everything below this name; nothing there is no error."""
         if self.is_dir():
-            _gfile().rmtree(self._url)
+            with _explained(self._url):
+                _gfile().rmtree(self._url)
 
     def size(self) -> int:
         """Bytes."""
-        return int(_gfile().stat(self._url).length)
+        with _explained(self._url, reads=True):
+            return int(_gfile().stat(self._url).length)
 
 
 def leave(code: int) -> None:

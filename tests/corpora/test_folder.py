@@ -63,6 +63,9 @@ BAD = {
     "path,genre\na.mp3,rock\n./a.mp3,rock\n": "row 3: a.mp3 stands twice",
     "path,split,genre\na.mp3,valid,rock\n": "row 2: split 'valid' is none of train, validation, test",
     "path,genre,genre\na.mp3,rock,jazz\n": "a column stands twice",
+    'path,genre\na.mp3,"rock\nb.mp3,jazz\n': "is a quote not closed",
+    "path,mood/theme\na.mp3,happy\n": "column 'mood/theme': no slash",
+    "path,Artist,genre\na.mp3,X,rock\n": "column 'Artist': .* in lower case",
     b"path,genre\na.mp3,r\xf6ck\n": "not UTF-8 at byte 18",
 }
 
@@ -78,3 +81,6 @@ def test_missing_files_are_explained(tmp_path):
         load(str(tmp_path / "nowhere"), "a.csv")
     with pytest.raises(UserError, match="no such file"):
         load(str(tmp_path), str(tmp_path / "absent.csv"))
+    (tmp_path / "file.csv").touch()
+    with pytest.raises(UserError, match="no such file"):
+        load(str(tmp_path), str(tmp_path / "file.csv/more.csv"))

@@ -69,6 +69,7 @@ MALFORMED = {
     "row 2: tag 'rock' has no notion": [ROW.format("1.mp3", 1, "rock")],
     "row 3: track_9 stands twice, before in .*row 2": [ROW.format("1.mp3", 1, "genre---a")] * 2,
     "row 2: DURATION 'long' is no number": [ROW.format("1.mp3", "long", "genre---a")],
+    "row 2: DURATION 'nan' is no number": [ROW.format("1.mp3", "nan", "genre---a")],
     "row 2: path '../../x.mp3' leads out": [ROW.format("../../x.mp3", 1, "genre---a")],
     "row 2: the path is empty": [ROW.format("", 1, "genre---a")],
 }

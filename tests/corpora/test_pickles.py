@@ -39,12 +39,24 @@ class Attack:
         return os.system, ("touch attacked",)
 
 
-@pytest.mark.parametrize("value", [Attack(), {"a": [Attack()]}, np.array([Attack()], object)])
+@pytest.mark.parametrize("value", [Attack(), {"a": [Attack()]}])
 def test_a_pickle_that_runs_code_is_refused_and_runs_nothing(tmp_path, value, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=r"x.pkl: refused as a pickle \(it asks for (posix|nt).system\)"):
         load_pickle(stored(tmp_path, value), dict)
     assert not (tmp_path / "attacked").exists()
+
+
+ARRAY = b"cnumpy\nndarray\n((I1\ntcnumpy\ndtype\n(S'%s'\nI0\nI1\ntRS'AAAAAAAA'\ntR."
+
+
+@pytest.mark.parametrize(
+    "value", [np.array([Attack()], object), ARRAY % b"O8", ARRAY % b"i8", b"cnumpy.core.multiarray\n_reconstruct\n"
+    b"(cnumpy\ndtype\n(I0\ntS'b'\ntR."]
+)  # fmt: skip
+def test_no_array_of_objects_or_of_foreign_memory_is_made(tmp_path, value):
+    with pytest.raises(UserError, match=r"x.pkl: (refused as a pickle|not a pickle)"):
+        load_pickle(stored(tmp_path, value), dict)
 
 
 @pytest.mark.parametrize("callable_name", ["builtins\neval", "numpy\nload", "numpy.core.multiarray\nfromfile"])

@@ -8,6 +8,7 @@ import soundfile
 
 from tfmir.corpora.folder import load
 from tfmir.errors import UserError
+from tfmir.prepare import PrepareParams, build
 
 RATE = 22050
 SILENCE = np.zeros(RATE, np.float32)
@@ -43,6 +44,15 @@ def music(tmp_path):
 
 def tags_of(corpus):
     return {track.track_id: {corpus.vocabulary.tags[i] for i in track.tags} for track in corpus.tracks}
+
+
+def test_a_library_without_moods_is_prepared_without_that_notion(music, monkeypatch, capsys):
+    (music / "two.mp3").unlink()
+    built = []
+    monkeypatch.setattr("tfmir.data.build.build_records", lambda corpus, *_, **__: built.append(corpus))
+    build(PrepareParams(corpus="folder", audio_dir=str(music), tags="metadata", output=str(music / "out")))
+    assert built[0].vocabulary.notions == ("genre", "era")
+    assert "warning: no file has a mood" in capsys.readouterr().err
 
 
 def test_metadata_gives_genre_mood_and_era_in_lower_case(music):
@@ -88,6 +98,7 @@ def test_sidecars_name_notions_artist_and_split(music):
         ('{"genre": ["a", 7]}', "expected a text or a list"),
         ('{"split": "all", "genre": "a"}', "split 'all' is none of"),
         ('{"artist": 1}', "artist 1, split None: both are texts"),
+        ('{"artist": "\\ud83d"}', "not JSON .*surrogates"),
     ],
 )
 def test_a_malformed_sidecar_is_named(music, text, message):

@@ -64,12 +64,21 @@ def test_an_mp3_without_a_header_promises_nothing(tmp_path):
     path = tmp_path / "a.mp3"
     soundfile.write(path, wave, RATE, bitrate_mode="VARIABLE", compression_level=0.5)
     whole = path.read_bytes()
-    path.write_bytes(b"ID3\4\0\0\0\0\x28\0" + bytes(5120) + whole[: len(whole) // 2])
+    path.write_bytes((b"ID3\4\0\0\0\0\x28\0" + bytes(5120)) * 2 + whole[: len(whole) // 2])
     with pytest.raises(AudioError, match="truncated"):
         decode(str(path), sample_rate=RATE)
     path.write_bytes(whole[whole.index(whole[:2], 2) :])
     assert soundfile.info(path).duration > 22
     assert abs(len(decode(str(path), sample_rate=RATE)) - len(wave)) < 3 * 1152
+
+
+def endless_flac(path):
+    """As of an encoder that writes to a pipe: 36 bits of its header, the number of samples, are 0."""
+    soundfile.write(path, np.zeros(RATE, np.float32), RATE)
+    data = bytearray(path.read_bytes())
+    data[21] &= 0xF0
+    data[22:26] = bytes(4)
+    path.write_bytes(data)
 
 
 BAD = {
@@ -79,6 +88,8 @@ BAD = {
     "half.flac": (truncated_flac, "truncated|damaged"),
     "nan.wav": (lambda path: soundfile.write(path, np.full(RATE, np.nan, np.float32), RATE, subtype="FLOAT"), "NaN"),
     "header.wav": (lambda path: soundfile.write(path, np.zeros(0, np.float32), RATE), "no samples"),
+    "headerless.raw": (lambda path: path.write_bytes(bytes(9000)), "cannot be decoded|not audio"),
+    "stream.flac": (endless_flac, "does not say how long it is"),
     "folder.wav": (lambda path: path.mkdir(), "not a file"),
     "absent.wav": (lambda path: None, "missing"),
 }

@@ -4,10 +4,12 @@ import pathlib
 
 import numpy as np
 import pytest
+import soundfile
 import tensorflow as tf
 
 from tfmir import files
 from tfmir.corpora.corpus import Track
+from tfmir.data.audio import AudioError
 from tfmir.data.records import (
     FEATURE_SPEC,
     SCHEMA_VERSION,
@@ -98,6 +100,13 @@ def test_a_shard_names_what_it_rejects_and_keeps_the_rest(tmp_path, audio_folder
 def test_a_track_is_cut_at_the_longest_length(monkeypatch, audio_folder):
     monkeypatch.setattr(FeatureParams, "max_frames", property(lambda self: 150))
     assert len(compute(str(audio_folder / "03.flac"), FEATURES)) == 151
+
+
+def test_samples_that_overflow_the_log_mel_are_rejected(tmp_path):
+    path = tmp_path / "loud.wav"
+    soundfile.write(path, np.full(22050 * 4, 3e38, np.float32), 22050, subtype="FLOAT")
+    with pytest.raises(AudioError, match="too loud"):
+        compute(str(path), FEATURES)
 
 
 def test_an_interrupted_shard_leaves_nothing(tmp_path, audio_folder, monkeypatch):

@@ -69,13 +69,17 @@ def load(
         [_labelled(track, names) for track in tagged],
         to_vocabulary(names),
         audio_dir,
-        empty_notions=tuple(notion for notion in notions if not found[notion]),
+        empty_notions=tuple(notion for notion in notions if not found[notion] and not grouping),
     )
 
 
 def _read_csv(annotations: str) -> list[tags_in_files.Tagged]:
     rows = read_rows(annotations, needed=("path",), what="a CSV with the header path,split,genre,…")
     notions = [column for column in rows[0].cells if column not in _NOT_NOTIONS]
+    for notion in notions:
+        if notion.lower() in _NOT_NOTIONS or "/" in notion:
+            words = ", ".join(_NOT_NOTIONS)
+            raise UserError(f"{annotations}: column {notion!r}: no slash in a notion; {words} in lower case")
     return [
         tags_in_files.Tagged(
             path=inside(row["path"], row.where),

@@ -82,6 +82,8 @@ def _labelled(row: Row, split: str) -> Labelled:
     tags = tuple(tag.strip() for tag in row["TAGS"].split("\t") if tag.strip())
     try:
         secs = float(row["DURATION"])
+        if not 0 <= secs < float("inf"):
+            raise ValueError("out of bounds")
     except ValueError as error:
         raise UserError(f"{row.where}: DURATION {row['DURATION']!r} is no number of seconds") from error
     if not row["TRACK_ID"].strip():

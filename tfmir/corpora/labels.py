@@ -56,7 +56,7 @@ def read_text(path: str, *, what: str) -> str:
     """
     try:
         return pathlib.Path(path).read_bytes().decode("utf-8-sig")
-    except (FileNotFoundError, IsADirectoryError) as error:
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         raise UserError(f"--annotations={path}: no such file: expected {what}") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 at byte {error.start}: save it as UTF-8") from error
@@ -76,16 +76,20 @@ def read_rows(path: str, *, needed: Sequence[str], what: str, delimiter: str = "
     Raises:
       UserError: names the file, the row, what was found and what was expected.
     """
-    reader = csv.reader(io.StringIO(read_text(path, what=what), newline=""), delimiter=delimiter)
-    header = [name.strip() for name in next(reader, [])]
+    reader = csv.reader(io.StringIO(read_text(path, what=what), newline=""), delimiter=delimiter, strict=True)
+    try:
+        lines = [(reader.line_num, cells) for cells in reader]
+    except csv.Error as error:
+        raise UserError(f"{path}, row {reader.line_num}: {error}: is a quote not closed?") from error
+    header = [name.strip() for name in lines[0][1]] if lines else []
     for name in needed:
         if name not in header:
             raise UserError(f"{path}: the header is {header}, expected a column {name!r}")
     if len(set(header)) < len(header):
         raise UserError(f"{path}: a column stands twice in the header {header}")
     rows = []
-    for cells in reader:
-        where, cells = f"{path}, row {reader.line_num}", [cell.strip() for cell in cells]
+    for number, found in lines[1:]:
+        where, cells = f"{path}, row {number}", [cell.strip() for cell in found]
         if open_end and len(cells) >= len(header):
             cells[len(header) - 1 :] = [delimiter.join(cells[len(header) - 1 :])]
         if len(cells) > len(header):

@@ -22,12 +22,31 @@ def _encode(text: str, encoding: str) -> bytes:
     return text.encode("latin-1")
 
 
+class _Array:
+    """What a pickle gets for the name `numpy.ndarray`, which itself would make arrays of foreign memory."""
+
+
+def _reconstruct(kind: type, shape: object, code: object) -> np.ndarray:
+    """An empty array, which the pickle fills."""
+    if kind is not _Array:
+        raise pickle.UnpicklingError("it asks for an array of another class")
+    return _MAKERS._reconstruct(np.ndarray, (0,), b"b")
+
+
+def _dtype(code: str, *_: object) -> np.dtype:
+    """Of numbers and texts alone."""
+    found = np.dtype(code)
+    if found.kind not in "biufSU":
+        raise pickle.UnpicklingError(f"it asks for an array of {found}")
+    return found
+
+
 _ADMITTED = {
     ("_codecs", "encode"): _encode,
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
-    ("numpy.core.multiarray", "_reconstruct"): _MAKERS._reconstruct,
-    ("numpy._core.multiarray", "_reconstruct"): _MAKERS._reconstruct,
+    ("numpy", "ndarray"): _Array,
+    ("numpy", "dtype"): _dtype,
+    ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
+    ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
     ("numpy.core.multiarray", "scalar"): _MAKERS.scalar,
     ("numpy._core.multiarray", "scalar"): _MAKERS.scalar,
 }

@@ -97,6 +97,7 @@ def _sidecar(audio_dir: str, path: str) -> Tagged:
 def _parse_sidecar(sidecar: pathlib.Path, path: str) -> Tagged:
     try:
         value = json.loads(sidecar.read_bytes())
+        json.dumps(value, ensure_ascii=False).encode()  # half of a pair of surrogates is no text
     except ValueError as error:
         raise UserError(f"{sidecar}: not JSON ({error})") from error
     if not isinstance(value, dict):

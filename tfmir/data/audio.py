@@ -20,6 +20,7 @@ from tfmir.remote import to_path
 
 AUDIO_SUFFIXES = frozenset({".aif", ".aiff", ".flac", ".m4a", ".mp3", ".ogg", ".opus", ".wav"})
 _BLOCK_SECS = 30
+UNKNOWN_LENGTH = (1 << 63) - 1  # libsndfile's, in samples; it cannot read such a file to its end
 # MPEG decoders may drop the encoder's padding at the end: two frames of 1152 samples.
 _PROMISE_TOLERANCE = 2 * 1152
 
@@ -48,7 +49,7 @@ def decode(path: str, *, sample_rate: int, max_secs: float | None = None) -> np.
     try:
         with local_copy(path) as name:
             mono, rate = _read(name, max_secs)
-    except (OSError, RuntimeError, ValueError, MemoryError) as error:
+    except (OSError, RuntimeError, TypeError, ValueError, MemoryError) as error:
         raise AudioError(f"cannot be decoded ({type(error).__name__}: {error})") from error
     if not mono.size:
         raise AudioError("no samples: the file has a header but holds no audio")
@@ -123,6 +124,8 @@ def _read_soundfile(path: str, max_secs: float | None) -> tuple[np.ndarray, int]
     """Mono float32 samples and their rate; read in blocks, so that channels never pile up in memory."""
     with soundfile.SoundFile(path) as file:
         promised = file.frames
+        if promised >= UNKNOWN_LENGTH:
+            raise AudioError("its header does not say how long it is, as of a stream: encode it again")
         wanted = promised if max_secs is None else min(promised, int(max_secs * file.samplerate))
         blocks = []
         remaining = wanted
@@ -145,9 +148,8 @@ def _read_soundfile(path: str, max_secs: float | None) -> tuple[np.ndarray, int]
 def _is_estimated(path: str) -> bool:
     """Whether an mp3 lacks the header that tells its length, so that libsndfile judges by the first frames' bitrate."""
     with open(path, "rb") as file:
-        head = file.read(10)
-        if head.startswith(b"ID3"):  # its size is four bytes of seven bits
-            file.seek(10 + functools.reduce(lambda size, byte: size << 7 | byte, head[6:], 0))
+        while (head := file.read(10)).startswith(b"ID3"):  # its size is four bytes of seven bits
+            file.seek(functools.reduce(lambda size, byte: size << 7 | byte, head[6:], 0), os.SEEK_CUR)
         start = file.read(4096)
     return not any(name in start for name in (b"Xing", b"Info", b"VBRI"))
 

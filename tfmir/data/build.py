@@ -121,7 +121,7 @@ def _write_and_note(tracks: Sequence[Track], path: str, vocabulary: Vocabulary, 
     files.write_text(begun, "")
     result = write_shard(tracks, path, vocabulary=vocabulary, features=features, isolated=died)
     files.write_json(state / f"{result.file}.json", dataclasses.asdict(result))
-    begun.unlink()
+    begun.unlink(missing_ok=True)  # a task whose worker lost its connection runs twice
     return result
 
 
@@ -148,8 +148,11 @@ def _claim(state: files.Path, plan: Plan) -> None:
 
 
 def _clear_leftovers(folder: files.Path) -> None:
-    """Removes what killed processes leave behind; nobody is writing when this is called."""
-    for leftover in [*folder.glob(".*.tfrecord-*"), *folder.glob(".build/.*.json"), *folder.glob(".build/*.begun")]:
+    """Removes what killed processes leave behind; nobody is writing when this is called.
+
+    Marks of shards that were begun stay: a build that hung in a file, and was killed, decodes that shard in isolation.
+    """
+    for leftover in [*folder.glob(".*.tfrecord-*"), *folder.glob(".build/.*.json")]:
         leftover.unlink(missing_ok=True)
 
 

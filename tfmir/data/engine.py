@@ -7,6 +7,7 @@ import importlib
 import itertools
 import logging
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -46,8 +47,8 @@ def run_tasks(
 ) -> Iterator[Any]:
     """Calls `function(*task)` for every task, in any order, and yields the results as they come.
 
-    A task whose worker dies is run again elsewhere, three times at most. Workers of a running scheduler need tfmir
-    installed; give them one thread each (`dask worker --nthreads=1`).
+    A task whose worker dies is run again elsewhere, three times at most. A running scheduler and its workers need tfmir
+    installed; give workers one thread each (`dask worker --nthreads=1`).
 
     Args:
       function: importable by name in the workers.
@@ -98,7 +99,10 @@ def _result(future: Future, scheduler: str) -> Any:
     try:
         return future.result()
     except KilledWorker as error:
-        raise UserError(f"a task killed {error.allowed_failures + 1} workers in a row: {error.task}") from error
+        raise UserError(
+            f"a task killed {error.allowed_failures + 1} workers in a row: a file that crashes its decoder, or too "
+            "little memory: give the command again with fewer --workers"
+        ) from error
     except ModuleNotFoundError as error:
         if not scheduler:
             raise
@@ -119,6 +123,8 @@ def _client(workers: int, scheduler: str) -> Iterator[Client]:
         except (OSError, ValueError) as error:
             raise UserError(f"--scheduler={scheduler} does not answer: start one with 'dask scheduler'") from error
         with client:
+            if not client.scheduler_info()["workers"]:
+                print(f"--scheduler={scheduler} has no worker yet; it is waited for", file=sys.stderr)
             yield client
         return
     environment = {f"distributed.nanny.pre-spawn-environ.{name}": value for name, value in _WORKER_ENVIRONMENT.items()}

@@ -11,6 +11,7 @@ from tfmir import files
 from tfmir.corpora.corpus import Corpus
 from tfmir.corpora.survey import FileFacts
 from tfmir.corpora.tags_in_files import audio_length
+from tfmir.data.audio import UNKNOWN_LENGTH
 from tfmir.data.engine import run_tasks
 from tfmir.errors import UserError
 
@@ -54,6 +55,7 @@ def _inspect(track_id: str, path: str) -> FileFacts:
 def _seconds(path: str) -> float:
     """Length by the header; libsndfile does not open all that tensorflow-io decodes, such as m4a."""
     try:
-        return float(soundfile.info(path).duration)
-    except soundfile.LibsndfileError:
+        info = soundfile.info(path)
+        return float(info.duration) if info.frames < UNKNOWN_LENGTH else audio_length(path)
+    except (soundfile.LibsndfileError, TypeError):  # TypeError: headerless data, such as .raw
         return audio_length(path)

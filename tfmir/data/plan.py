@@ -29,8 +29,8 @@ class Plan:
 def make_plan(corpus: Corpus, name: str, *, num_shards: int, features: FeatureParams) -> Plan:
     """Deals the tracks to shards by a stable hash of their ids; the same corpus always gives the same plan."""
     of_split = {split: [track for track in corpus.tracks if track.split == split] for split in SPLITS}
-    train = max(1, len(of_split["train"]))
-    per_shard = train / num_shards if num_shards else _TRACKS_PER_SHARD
+    train = len(of_split["train"]) or len(corpus.tracks)
+    per_shard = max(1, train) / num_shards if num_shards else _TRACKS_PER_SHARD
     shards: dict[tuple[str, str], tuple[Track, ...]] = {}
     for split, tracks in of_split.items():
         count = max(1, round(len(tracks) / per_shard))

@@ -80,14 +80,17 @@ def compute(path: str, features: FeatureParams, *, isolated: bool = False) -> np
     """float16 [frames, mels]: the log-mel of one audio file, as the records hold it.
 
     Raises:
-      AudioError: cannot be decoded, or is shorter than one excerpt.
+      AudioError: cannot be decoded, is shorter than one excerpt, or so loud that the log-mel overflows.
     """
     max_secs = features.max_frames * features.hop_length / features.sample_rate
     waveform = (decode_isolated if isolated else decode)(path, sample_rate=features.sample_rate, max_secs=max_secs)
     if len(waveform) < features.excerpt_samples:
         found = len(waveform) / features.sample_rate
         raise AudioError(f"too short: {found:.2f} s, an excerpt needs {features.excerpt_secs:g} s")
-    return _log_mel_function(features)(waveform[np.newaxis]).numpy()[0].astype(LOG_MEL_DTYPE)
+    found = _log_mel_function(features)(waveform[np.newaxis]).numpy()[0].astype(LOG_MEL_DTYPE)
+    if not np.isfinite(found).all():
+        raise AudioError(f"too loud for a log-mel: its largest sample is {np.abs(waveform).max():.3g}")
+    return found
 
 
 @functools.lru_cache(maxsize=4)
