@@ -81,3 +81,13 @@ def test_a_file_that_kills_its_worker_costs_one_line_and_no_shard(poisoned, tmp_
     assert "kills the process that decodes it (SIGSEGV): tried twice" in rows[0]
     assert load_manifest(str(tmp_path / "out")).splits["train"].tracks == 2
     assert sorted(path.name for path in (tmp_path / "out").glob(".*")) == []
+
+
+def test_a_file_that_kills_its_worker_is_named_in_the_report(poisoned, tmp_path):
+    flags = ["--corpus=folder", f"--audio_dir={poisoned}", f"--output={tmp_path}/out", "--report", "--workers=1"]
+    result = subprocess.run(
+        [sys.executable, "-m", "tfmir.prepare", *flags], capture_output=True, text=True, timeout=120
+    )
+    assert result.returncode == 0, result.stderr
+    assert "poison.wav: kills the process that opens it" in result.stdout
+    assert "good.wav" not in result.stdout.split("What to mend")[1].split("unreadable")[1]

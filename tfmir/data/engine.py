@@ -35,6 +35,10 @@ _CONNECT_SECS = 30
 _WINDOW = 2000
 
 
+class _KilledWorkersError(UserError):
+    """A task killed every worker that tried it."""
+
+
 def run_tasks(
     function: Callable[..., Any],
     tasks: Sequence[tuple[Any, ...]],
@@ -44,6 +48,7 @@ def run_tasks(
     unit: str,
     workers: int = 0,
     scheduler: str = "",
+    instead: Callable[..., Any] | None = None,
 ) -> Iterator[Any]:
     """Calls `function(*task)` for every task, in any order, and yields the results as they come.
 
@@ -58,6 +63,7 @@ def run_tasks(
       unit: of the bar.
       workers: processes of the local cluster; 0: one a core.
       scheduler: address of a running scheduler, `tcp://host:port`, instead of a local cluster.
+      instead: called here with the arguments of a task that killed every worker which tried it.
 
     Raises:
       UserError: the scheduler cannot be reached, its workers have no tfmir, or a task killed every worker that
@@ -70,20 +76,26 @@ def run_tasks(
         _client(min(workers or cpu_count(), len(tasks)), scheduler) as client,
         tqdm(total=sum(sizes), desc=description, unit=unit, mininterval=1.0) as bar,
     ):
-        size_of: dict[Future, int] = {}
+        known: dict[Future, tuple[tuple[Any, ...], int]] = {}
 
         def submit(count: int) -> list[Future]:
             chosen = {
-                client.submit(_call, function.__module__, function.__qualname__, task, pure=False): size
+                client.submit(_call, function.__module__, function.__qualname__, task, pure=False): (task, size)
                 for task, size in itertools.islice(waiting, count)
             }
-            size_of.update(chosen)
+            known.update(chosen)
             return list(chosen)
 
         running = as_completed(submit(_WINDOW))
         for future in running:
-            result = _result(future, scheduler)
-            bar.update(size_of.pop(future))
+            task, size = known.pop(future)
+            try:
+                result = _result(future, scheduler)
+            except _KilledWorkersError:
+                if not instead:
+                    raise
+                result = instead(*task)
+            bar.update(size)
             yield result
             running.update(submit(1))
 
@@ -99,7 +111,7 @@ def _result(future: Future, scheduler: str) -> Any:
     try:
         return future.result()
     except KilledWorker as error:
-        raise UserError(
+        raise _KilledWorkersError(
             f"a task killed {error.allowed_failures + 1} workers in a row: a file that crashes its decoder, or too "
             "little memory: give the command again with fewer --workers"
         ) from error

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
+import subprocess
+import sys
 from collections.abc import Sequence
 
 import soundfile
@@ -14,6 +18,7 @@ from tfmir.corpora.tags_in_files import audio_length
 from tfmir.data.audio import UNKNOWN_LENGTH
 from tfmir.data.engine import run_tasks
 from tfmir.errors import UserError
+from tfmir.remote import leave
 
 _FILES_PER_TASK = 100
 
@@ -30,6 +35,7 @@ def inspect_corpus(corpus: Corpus, *, workers: int = 0, scheduler: str = "") -> 
         unit="file",
         workers=workers,
         scheduler=scheduler,
+        instead=_inspect_isolated,
     )
     return [fact for facts in results for fact in facts]
 
@@ -37,6 +43,18 @@ def inspect_corpus(corpus: Corpus, *, workers: int = 0, scheduler: str = "") -> 
 def inspect_files(tracks: Sequence[tuple[str, str]]) -> list[FileFacts]:
     """Facts on (track id, path) pairs."""
     return [_inspect(track_id, path) for track_id, path in tracks]
+
+
+def _inspect_isolated(tracks: Sequence[tuple[str, str]]) -> list[FileFacts]:
+    """As `inspect_files`, each file in a process of its own: one of them has killed workers."""
+    facts = []
+    for track_id, path in tracks:
+        child = subprocess.run([sys.executable, "-m", __name__, track_id, path], capture_output=True, check=False)
+        problem = "kills the process that opens it"
+        facts.append(
+            FileFacts(track_id, problem=problem) if child.returncode else FileFacts(**json.loads(child.stdout))
+        )
+    return facts
 
 
 def _inspect(track_id: str, path: str) -> FileFacts:
@@ -59,3 +77,8 @@ def _seconds(path: str) -> float:
         return float(info.duration) if info.frames < UNKNOWN_LENGTH else audio_length(path)
     except (soundfile.LibsndfileError, TypeError):  # TypeError: headerless data, such as .raw
         return audio_length(path)
+
+
+if __name__ == "__main__":
+    print(json.dumps(dataclasses.asdict(_inspect(*sys.argv[1:]))))
+    leave(0)
