@@ -53,11 +53,8 @@ def main() -> None:
     parser.add_argument("--tracks", type=int, default=2000)
     parser.add_argument("--labels", default="", help="a split file of MTG-Jamendo; its rows are dealt to three splits")
     given = parser.parse_args()
-    if given.work:
-        rehearse(pathlib.Path(given.work), given.tracks, given.labels)
-        return
     with tempfile.TemporaryDirectory() as folder:
-        rehearse(pathlib.Path(folder), given.tracks, given.labels)
+        rehearse(pathlib.Path(given.work or folder), given.tracks, given.labels)
 
 
 def rehearse(work: pathlib.Path, count: int, labels: str) -> None:

@@ -109,7 +109,7 @@ def test_files_are_written_read_listed_and_removed_and_the_exit_code_is_kept(sto
     assert set(objects(store, "odd")) == {"er/y"}
 
 
-def test_audio_records_and_runs_in_the_store(store, endpoint, audio_folder, records):
+def test_audio_records_and_runs_in_the_store(store, endpoint, audio_folder, records, tmp_path):
     for path in audio_folder.glob("*.flac"):
         store.put_object(Bucket=BUCKET, Key=f"audio/{path.name}", Body=path.read_bytes())
     prepare = ["--corpus=folder", "--audio_dir=s3://music/audio", f"--annotations={audio_folder}/annotations.csv"]
@@ -140,6 +140,8 @@ def test_audio_records_and_runs_in_the_store(store, endpoint, audio_folder, reco
     assert any(name.startswith("logs/events") for name in run)
     search = ["--run=s3://music/runs/tiny", "--library=train", "--like=00.flac", "--top=2"]
     assert python(endpoint, "-m", "tfmir.search", *search).returncode == 0
+    export = python(endpoint, "-m", "tfmir.export", "--run=s3://music/runs/tiny", f"--output={tmp_path}/models")
+    assert "checked 10 signatures" in export.stdout, export.stderr
 
 
 ISOLATED = """

@@ -25,6 +25,9 @@ def _encode(text: str, encoding: str) -> bytes:
 class _Array:
     """What a pickle gets for the name `numpy.ndarray`, which itself would make arrays of foreign memory."""
 
+    def __new__(cls, *_: object) -> _Array:
+        raise pickle.UnpicklingError("it makes an array of its own")
+
 
 def _reconstruct(kind: type, shape: object, code: object) -> np.ndarray:
     """An empty array, which the pickle fills."""
