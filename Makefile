@@ -1,5 +1,6 @@
 # make demo   the whole way on the demo corpus      make test   the tests
 # make lint   ruff and mypy                         make bench  the benchmarks
+# make clean  removes what was built, and nothing that you have made
 PYTHON ?= python3
 PY := .venv/bin/python
 DEMO_FLAGS ?= --flagfile=launch/proxy.flags --flagfile=launch/demo.flags
@@ -35,4 +36,4 @@ bench: venv
 	for file in benchmarks/*.py; do echo "== $$file" && $(PY) $$file || exit 1; done
 
 clean:
-	rm -rf build *.egg-info .pytest_cache .mypy_cache .ruff_cache runs tfrecords/demo audio export/models
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable
 from unittest import mock
 
-from tfmir import flags
+from tfmir import command
 
-flags.set_environment()
+command.set_environment()
 
 import keras
 import tensorflow as tf

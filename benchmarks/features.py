@@ -11,9 +11,9 @@ import time
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from tfmir import flags
+from tfmir import command
 
-flags.set_environment()
+command.set_environment()
 
 import librosa
 import numpy as np

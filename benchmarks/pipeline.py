@@ -10,9 +10,9 @@ import statistics
 import sys
 import time
 
-from tfmir import flags
+from tfmir import command
 
-flags.set_environment()
+command.set_environment()
 
 import tensorflow as tf
 

@@ -10,16 +10,16 @@ import statistics
 import time
 from typing import Any
 
-from tfmir import flags
+from tfmir import command
 
-flags.set_environment()
+command.set_environment()
 
 import keras
 import tensorflow as tf
 
+from tfmir.model.build import build_system
 from tfmir.model.system import System
-from tfmir.model.systems import build_system
-from tfmir.params import EncoderParams, RunParams, SystemParams
+from tfmir.params import EncoderParams, NetworkParams, SystemParams
 from tfmir.vocabulary import Vocabulary
 
 REPETITIONS, STEPS, BATCH, WIDTH = 9, 3, 32, 0.25
@@ -86,7 +86,7 @@ def _step(switches: SystemParams) -> Any:
     x, y = tf.random.normal([BATCH, 129, 128]), tf.cast(tf.random.uniform([BATCH, 24]) < 0.2, tf.float32)
     if not switches.uses_triplets:
         return lambda: system.train_on_batch(x, y)
-    k = switches.excerpts_of_track
+    k = switches.group
     pairs = BATCH // (2 * k)
     tag = tf.range(pairs, dtype=tf.int64) % 24
     labels = tf.maximum(tf.reshape(y[: 2 * pairs], [pairs, 2, 24]), tf.one_hot(tag, 24)[:, tf.newaxis])
@@ -104,7 +104,7 @@ def _explicit_step(members: int) -> Any:
 
 
 def _system(switches: SystemParams) -> System:
-    system = build_system(RunParams(encoder=EncoderParams(width_multiplier=WIDTH), system=switches), VOCABULARY)
+    system = build_system(NetworkParams(encoder=EncoderParams(width_multiplier=WIDTH), system=switches), VOCABULARY)
     system.compile(optimizer=keras.optimizers.Adam(0.005), jit_compile=False)
     return system
 

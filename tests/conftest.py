@@ -18,7 +18,7 @@ import soundfile
 import tensorflow as tf
 
 from tfmir.corpora import folder
-from tfmir.data.build import build_records
+from tfmir.preparation.build import build_records
 
 # Before anything touches the devices; one MirroredStrategy per process, because their collectives share keys.
 tf.config.set_logical_device_configuration(

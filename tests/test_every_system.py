@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfmir import compare, evaluate, export, flags, search, train
+from tfmir import evaluate, export, flags, search, train
 from tfmir.serving import bundle as bundle_module
 
-SYSTEMS = compare.ALL_SYSTEMS.split(",")
+SYSTEMS = systems.ALL
 
 
 def call(command, params_class, *words):

@@ -4,8 +4,9 @@ import sys
 
 import pytest
 
+from tfmir.command import run
 from tfmir.errors import UserError
-from tfmir.flags import parse, run
+from tfmir.flags import parse
 from tfmir.params import field
 
 
@@ -76,8 +77,8 @@ def test_a_disk_that_refuses_is_no_bug(error, code, monkeypatch, capsys):
         raise error
 
     monkeypatch.setattr("sys.argv", ["x"])
-    monkeypatch.setattr("tfmir.flags.signal.signal", lambda *_: None)
-    monkeypatch.setattr("tfmir.flags.leave", sys.exit)
+    monkeypatch.setattr("tfmir.command.signal.signal", lambda *_: None)
+    monkeypatch.setattr("tfmir.command.leave", sys.exit)
     with pytest.raises(SystemExit) as left:
         run(main, Outer)
     assert left.value.code == code

@@ -13,11 +13,11 @@ import pytest
 import soundfile
 
 from tfmir.corpora import folder
-from tfmir.data.build import _claim, build_records, verify
-from tfmir.data.plan import make_plan
 from tfmir.data.records import load_manifest
 from tfmir.errors import UserError
 from tfmir.params import FeatureParams
+from tfmir.preparation.build import _claim, build_records, verify
+from tfmir.preparation.plan import make_plan
 from tfmir.prepare import PrepareParams, build, main
 
 RATE = 22050

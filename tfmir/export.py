@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 
-from tfmir import flags
+from tfmir import command
 from tfmir.params import field
 
 
@@ -24,15 +24,15 @@ class ExportParams:
 
 def main(params: ExportParams) -> pathlib.Path:
     """Writes and checks one bundle."""
+    from tfmir.inference.weights import load_system
+    from tfmir.run_directory import trained_run
     from tfmir.serving.bundle import write_bundle
-    from tfmir.training.loop import trained_system
-    from tfmir.training.run_directory import trained_run
 
     run = trained_run(params.run)
-    path = write_bundle(trained_system(run), run, output=params.output, name=params.name, version=params.version)
+    path = write_bundle(load_system(run), run, output=params.output, name=params.name, version=params.version)
     print(f"bundle written to {path}; signatures: saved_model_cli show --dir {path} --all")
     return path
 
 
 if __name__ == "__main__":
-    flags.run(main, ExportParams)
+    command.run(main, ExportParams)

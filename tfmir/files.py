@@ -1,4 +1,7 @@
-"""Files that are either whole or not there: written under a temporary name, then renamed, or uploaded if remote."""
+"""The one door to files, local or remote (`s3://…`), which are either whole or not there.
+
+A local file is written under a temporary name and renamed; a remote one is written locally and uploaded.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import sys
@@ -15,9 +19,24 @@ from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 from tfmir.errors import UserError
-from tfmir.remote import RemotePath, to_path
+from tfmir.remote import RemotePath
 
 Path: TypeAlias = pathlib.Path | RemotePath
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://")
+
+
+def is_remote(path: str | os.PathLike[str]) -> bool:
+    """Whether a path has a scheme.
+
+    >>> is_remote("s3://bucket/a"), is_remote("/tmp/a")
+    (True, False)
+    """
+    return bool(_SCHEME.match(os.fspath(path)))
+
+
+def to_path(path: str | os.PathLike[str]) -> Path:
+    """A local path or a remote one, by what it looks like."""
+    return RemotePath(path) if is_remote(path) else pathlib.Path(path)
 
 
 @contextlib.contextmanager

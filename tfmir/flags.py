@@ -1,34 +1,21 @@
-"""Command-line flags from parameter dataclasses, and the frame around every command.
-
-A command is a dataclass of parameters and a function of it:
-
-    if __name__ == "__main__":
-        flags.run(main, PrepareParams)
-"""
+"""Command-line flags from parameter dataclasses, and flag files, which are looked for where they belong."""
 
 from __future__ import annotations
 
 import dataclasses
-import errno
 import os
 import pathlib
-import signal
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from absl import flags as absl_flags
 
+from tfmir import resources
 from tfmir.errors import UserError
 from tfmir.params import check
-from tfmir.remote import leave
 
 P = TypeVar("P")
-EXIT_BUG = 1
-EXIT_USER_ERROR = 2
-EXIT_INTERRUPTED = 130
-_DISK_REFUSES = (errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.ENOTDIR)
 _DEFINE: dict[type, Callable[..., Any]] = {
     bool: absl_flags.DEFINE_boolean,
     int: absl_flags.DEFINE_integer,
@@ -37,57 +24,36 @@ _DEFINE: dict[type, Callable[..., Any]] = {
 }
 
 
-def run(main: Callable[[Any], object], params_class: type) -> None:
-    """Parses the command line into `params_class`, calls `main` with it, and turns errors into exit codes.
+@dataclasses.dataclass(frozen=True)
+class FlagFile:
+    """One flag file of a command line: its path, and the flags in it and in those that it names, in order."""
 
-    Exit codes: 0 done; 1 a bug, with its traceback; 2 a mistake that the message explains; 130 interrupted (the work
-    can be resumed).
-    """
-    set_environment()
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        main(parse(sys.argv, params_class))
-        leave(0)
-    except BrokenPipeError:  # the reader of our output, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        leave(EXIT_USER_ERROR)
-    except OSError as error:
-        if not isinstance(error, PermissionError) and error.errno not in _DISK_REFUSES:
-            traceback.print_exc()
-            leave(EXIT_BUG)
-        print(f"error: {error.filename or ''}: {error.strerror}: what is written before is kept", file=sys.stderr)
-        leave(EXIT_USER_ERROR)
-    except KeyboardInterrupt:
-        print("interrupted: give the same command again to go on where it stopped", file=sys.stderr)
-        leave(EXIT_INTERRUPTED)
-    except Exception:
-        traceback.print_exc()
-        leave(EXIT_BUG)
+    path: str
+    words: tuple[str, ...]
 
 
 def parse(argv: Sequence[str], params_class: type[P]) -> P:
     """A parameter dataclass from a command line (`argv[0]` is the program).
 
     Nested dataclasses give their fields too; fields without a help text are no flags. An empty `run` becomes
-    `runs/<name of the first flag file>`.
+    `runs/<name of the first flag file>`, to which a later flag file that names another `--records` adds its own name.
 
     Raises:
-      UserError: an unknown flag, a value of the wrong type or out of bounds, or a stray word.
+      UserError: an unknown flag, a value of the wrong type or out of bounds, a stray word, or no such flag file.
     """
     values = absl_flags.FlagValues()
     _define(params_class, values, module_name=argv[0])
     _print_help_and_leave(argv, values)
+    parts = _with_flag_files(argv)
+    flat = [word for part in parts for word in (part.words if isinstance(part, FlagFile) else (part,))]
     try:
-        words = values(list(argv))[1:]
+        words = values(flat)[1:]
     except absl_flags.Error as error:
         raise UserError(f"{error} (--help lists the flags)") from error
-    except OSError as error:
-        raise UserError(f"--flagfile: {error.filename}: {error.strerror}") from error
     if words:
         raise UserError(f"stray word {words[0]!r}: every setting is a flag, --name=value (--help lists them)")
-    params = _build(params_class, values, default_run=_default_run(argv))
+    flag_files = [part for part in parts if isinstance(part, FlagFile)]
+    params = _build(params_class, values, default_run=_default_run(flag_files, values))
     check(params)
     return params
 
@@ -107,20 +73,6 @@ def to_argv(params: Any) -> list[str]:
         elif "help" in f.metadata and value != f.default:
             words.append(f"--{'' if value else 'no'}{f.name}" if isinstance(value, bool) else f"--{f.name}={value}")
     return words
-
-
-def set_environment() -> None:
-    """Settings that TensorFlow reads when it is imported, where the user has not chosen.
-
-    oneDNN doubles training speed on CPUs without AVX-512, where it is off by default.
-    """
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-
-
-def _interrupt(signum: int, frame: Any) -> None:
-    raise KeyboardInterrupt
 
 
 def _define(params_class: type, values: absl_flags.FlagValues, *, module_name: str) -> None:
@@ -144,13 +96,59 @@ def _build(params_class: type, values: absl_flags.FlagValues, *, default_run: st
     return params_class(**built)
 
 
-def _default_run(argv: Sequence[str]) -> str:
-    for position, word in enumerate(argv):
-        if word.lstrip("-").startswith("flagfile="):
-            return f"runs/{pathlib.Path(word.split('=', 1)[1]).stem}"
-        if word.lstrip("-") == "flagfile" and position + 1 < len(argv):
-            return f"runs/{pathlib.Path(argv[position + 1]).stem}"
-    return ""
+def _with_flag_files(argv: Sequence[str]) -> list[str | FlagFile]:
+    """The words of a command line, with every flag file read."""
+    parts: list[str | FlagFile] = []
+    waiting = list(argv)
+    while waiting:
+        word = waiting.pop(0)
+        if word == "--":
+            return [*parts, word, *waiting]
+        name, assigned, path = word.partition("=")
+        if name not in ("--flagfile", "-flagfile"):
+            parts.append(word)
+            continue
+        if not assigned and not waiting:
+            raise UserError("--flagfile: name a flag file, such as --flagfile=launch/proxy.flags")
+        parts.append(_read_flag_file(path if assigned else waiting.pop(0)))
+    return parts
+
+
+def _read_flag_file(path: str, *, named_by: tuple[str, ...] = ()) -> FlagFile:
+    """One flag a line; empty lines and lines that begin with # or // say nothing.
+
+    A flag file in a flag file is looked for beside the one that names it, too.
+    """
+    found = resources.find(os.path.expanduser(path), beside=os.path.dirname(named_by[-1]) if named_by else "")
+    if found in named_by:
+        raise UserError(f"--flagfile={path}: names itself, through {' and '.join(named_by)}: remove one of them")
+    try:
+        lines = pathlib.Path(found).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        source = f" in {named_by[-1]}" if named_by else ""
+        raise UserError(f"--flagfile={path}{source}: {reason}: name a file, or one that comes with tfmir") from error
+    words: list[str] = []
+    for line in map(str.strip, lines):
+        name, _, nested = line.partition("=")
+        if name in ("--flagfile", "-flagfile"):
+            words += _read_flag_file(nested, named_by=(*named_by, found)).words
+        elif line and not line.startswith(("#", "//")):
+            words.append(line)
+    return FlagFile(found, tuple(words))
+
+
+def _default_run(flag_files: Sequence[FlagFile], values: absl_flags.FlagValues) -> str:
+    if not flag_files:
+        return ""
+    names = [pathlib.Path(file.path).stem for file in flag_files]
+    usual = f"--records={values['records'].default}" if "records" in values else ""
+    elsewhere = [
+        name
+        for name, file in zip(names[1:], flag_files[1:], strict=True)
+        if any(word.startswith("--records=") and word != usual for word in file.words)
+    ]
+    return f"runs/{'-'.join([names[0], *elsewhere[-1:]])}"
 
 
 def _print_help_and_leave(argv: Sequence[str], values: absl_flags.FlagValues) -> None:

@@ -24,7 +24,7 @@ def field(default: Any, help_text: str, **bounds: Any) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class FeatureParams:
-    """Log-mel features and the excerpt (paper, section 4.2; the figures are the authors' published code).
+    """Log-mel features and the excerpt (paper, section 4.1; window, hop and compression are the authors' other code).
 
     The z-score is part of the model: records hold log-mel before it.
     """
@@ -64,12 +64,12 @@ class FeatureParams:
 
 @dataclasses.dataclass(frozen=True)
 class EncoderParams:
-    """The Inception encoder (ICASSP 2020 companion paper; design: README, "systems")."""
+    """The Inception encoder (paper, section 4.2, after the companion, ICASSP 2020; see `tfmir/model/encoder.py`)."""
 
     width_multiplier: float = field(1.0, "scales every filter count of the encoder", above=0.0)
     batch_norm: bool = field(True, "batch normalisation after every convolution (not in the paper; BUILD_NOTES.md)")
     blocks: int = field(6, "pairs of Inception modules; the paper's encoder has 6", lower=1, upper=6)
-    embedding_dim: int = field(256, "size of the whole embedding (paper, section 4.3)", lower=1)
+    embedding_dim: int = field(256, "size of the whole embedding (paper, section 4.2)", lower=1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,16 +79,18 @@ class SystemParams:
     system: str = field(
         "proxy", "kind of system (paper, Table 1)", choices=("triplet", "proxy", "classification", "joint")
     )
-    disentangled: bool = field(True, "give every notion its own sub-space (paper, section 3.3)")
-    normalized: bool = field(True, "unit norm of the embedding, after masking (paper, eq. 9)")
-    margin: float = field(0.1, "of the triplet hinge, a difference of cosines (paper, section 4.4)", lower=0.0)
+    disentangled: bool = field(True, "give every notion its own sub-space (paper, section 3.1)")
+    normalized: bool = field(True, "unit norm of the embedding, after masking (paper, eqs. 6, 8 and 9)")
+    margin: float = field(0.1, "of the triplet hinge, a difference of cosines (paper, section 4.2)", lower=0.0)
     negatives: str = field(
         "random",
         "of a triplet: one at random of the batch, all (with every positive too), the nearest that is farther than the "
         "positive, or the nearest",
         choices=("random", "all", "semihard", "hard"),
     )
-    track_weight: float = field(0.0, "of the hinge on two excerpts of a track (paper: 0.5; 0: none)", lower=0.0)
+    track_weight: float = field(
+        0.0, "of the hinge on two excerpts of a track (companion paper, ICASSP 2020: 0.5; 0: none)", lower=0.0
+    )
     triplet_weight: float = field(1.0, "of the triplet hinge beside the proxy loss (system joint)", lower=0.0)
 
     @property
@@ -97,8 +99,8 @@ class SystemParams:
         return self.system in ("triplet", "joint")
 
     @property
-    def excerpts_of_track(self) -> int:
-        """Excerpts of each track of a pair: two where track triplets are learnt, else one."""
+    def group(self) -> int:
+        """Excerpts of one track that stay together: two where track triplets are learnt, else one."""
         return 2 if self.track_weight else 1
 
 
@@ -120,9 +122,9 @@ class PipelineParams:
 
 @dataclasses.dataclass(frozen=True)
 class TrainParams:
-    """The training recipe (paper, section 4.4)."""
+    """The training recipe (paper, section 4.2)."""
 
-    learning_rate: float = field(0.005, "Adam's learning rate at the start (paper, section 4.4)", above=0.0)
+    learning_rate: float = field(0.005, "Adam's learning rate at the start (paper, section 4.2)", above=0.0)
     epochs: int = field(1000, "stop after so many epochs even if the schedule has not ended", lower=1)
     steps_per_epoch: int = field(0, "batches in an epoch; 0: as many as --excerpts_per_track gives", lower=0)
     schedule: str = field(
@@ -139,6 +141,15 @@ class TrainParams:
 
 
 @dataclasses.dataclass(frozen=True)
+class NetworkParams:
+    """What a network is made from, however it is trained."""
+
+    encoder: EncoderParams = EncoderParams()
+    system: SystemParams = SystemParams()
+    features: FeatureParams = FeatureParams()
+
+
+@dataclasses.dataclass(frozen=True)
 class RunParams:
     """Everything that defines a training run; `params.json` of the run directory."""
 
@@ -147,6 +158,11 @@ class RunParams:
     pipeline: PipelineParams = PipelineParams()
     training: TrainParams = TrainParams()
     features: FeatureParams = FeatureParams()
+
+    @property
+    def network(self) -> NetworkParams:
+        """The part that the network is made from."""
+        return NetworkParams(self.encoder, self.system, self.features)
 
 
 def to_dict(params: Any) -> dict[str, Any]:

@@ -17,10 +17,9 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from tfmir import files, flags
+from tfmir import command, files
 from tfmir.errors import UserError
 from tfmir.params import field
-from tfmir.remote import is_remote, to_path
 
 if TYPE_CHECKING:
     from tfmir.corpora.corpus import Corpus
@@ -68,7 +67,7 @@ class PrepareParams:
 def main(params: PrepareParams) -> None:
     """Builds a record set, verifies one, or reports on a corpus."""
     if params.verify:
-        from tfmir.data.build import verify
+        from tfmir.preparation.build import verify
 
         verify(params.records)
     elif params.report:
@@ -83,8 +82,8 @@ def build(params: PrepareParams) -> str:
     Raises:
       UserError: bad flags or annotations, a directory with other records, too many rejected tracks.
     """
-    from tfmir.corpora.survey import artist_leaks, refuse_leaks
-    from tfmir.data.build import build_records
+    from tfmir.preparation.build import build_records
+    from tfmir.preparation.survey import artist_leaks, refuse_leaks
 
     if not params.audio:
         raise UserError("--audio_dir is empty: name the folder of the audio")
@@ -114,16 +113,16 @@ def report(params: PrepareParams) -> None:
     Raises:
       UserError: bad flags or annotations, or, with --strict, an artist in more than one split.
     """
-    from tfmir.corpora.survey import markdown, refuse_leaks, survey
-    from tfmir.corpora.survey_plot import plot_tags
-    from tfmir.data.inspection import inspect_corpus
+    from tfmir.preparation.inspection import inspect_corpus
+    from tfmir.preparation.survey import refuse_leaks, survey, survey_text
+    from tfmir.preparation.survey_plot import plot_tags
 
     corpus = load_corpus(params)
-    looked = params.audio and (params.corpus != "demo" or to_path(params.audio).is_dir())
+    looked = params.audio and (params.corpus != "demo" or files.to_path(params.audio).is_dir())
     facts = inspect_corpus(corpus, workers=params.workers, scheduler=params.scheduler) if looked else []
     found = survey(corpus, facts)
-    folder = to_path(params.records)
-    text = markdown(found)
+    folder = files.to_path(params.records)
+    text = survey_text(found)
     files.write_text(folder / "corpus.md", text)
     files.write_json(folder / "corpus.json", found)
     plot_tags(found, folder / "corpus.png")
@@ -138,11 +137,11 @@ def load_corpus(params: PrepareParams) -> Corpus:
     Raises:
       UserError: flags that do not go together, or bad annotations.
     """
-    from tfmir.data.audio import require_folder
+    from tfmir.corpora.audio_files import require_folder
 
     if params.tags != "csv" and params.corpus != "folder":
         raise UserError(f"--tags={params.tags} is for --corpus=folder: {params.corpus} has label files of its own")
-    if is_remote(params.audio) and (params.corpus == "demo" or params.tags != "csv"):
+    if files.is_remote(params.audio) and (params.corpus == "demo" or params.tags != "csv"):
         what = "the demo corpus" if params.corpus == "demo" else f"--tags={params.tags}"
         raise UserError(f"--audio_dir={params.audio}: {what} needs a local folder")
     if params.corpus == "demo":
@@ -167,15 +166,16 @@ def _folder(params: PrepareParams) -> Corpus:
         os.path.expanduser(params.annotations) or f"{params.audio}/annotations.csv",
         tags=params.tags,
         grouping=params.vocabulary,
-        name=to_path(params.records).name,
+        name=files.to_path(params.records).name,
         licence=params.licence,
     )
 
 
 def _demo(params: PrepareParams) -> Corpus:
     """Renders what is missing of the demo's audio, then reads it like any folder."""
-    from tfmir.corpora import demo, folder
-    from tfmir.data.engine import run_tasks
+    from tfmir.corpora import folder
+    from tfmir.corpora.demo import demo
+    from tfmir.preparation.engine import run_tasks
 
     sizes = {split: max(2, round(size * params.demo_scale)) for split, size in demo.SPLIT_SIZES.items()}
     tracks = demo.demo_tracks(seed=params.demo_seed, sizes=sizes)
@@ -199,10 +199,10 @@ def _demo(params: PrepareParams) -> Corpus:
 
 
 def _render(tracks: list, audio_dir: str, seed: int) -> int:
-    from tfmir.corpora import demo
+    from tfmir.corpora.demo import demo
 
     return demo.write_audio(tracks, audio_dir, seed=seed)
 
 
 if __name__ == "__main__":
-    flags.run(main, PrepareParams)
+    command.run(main, PrepareParams)

@@ -1,4 +1,4 @@
-"""Paths such as `s3://bucket/folder`, with the part of pathlib's interface that tfmir uses.
+"""Paths such as `s3://bucket/folder`, with the part of pathlib's interface that `files.py`, the door to them, needs.
 
 Through TensorFlow's file systems and tensorflow-io's (`s3://`, `gs://`, `hdfs://`, `az://`). There are no folders in
 such stores, only names with slashes: a folder is there once something is in it. Nothing is ever renamed: on S3
@@ -10,9 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import pathlib
 import re
-import sys
 import time
 import warnings
 from collections.abc import Iterator
@@ -21,17 +19,7 @@ from typing import Any
 from tfmir.errors import UserError
 
 _PAUSES = (2.0, 10.0)  # seconds before a second and a third try
-_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://")
 _HINT = "check the address, the credentials (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY) and the endpoint (S3_ENDPOINT)"
-
-
-def is_remote(path: str | os.PathLike[str]) -> bool:
-    """Whether a path has a scheme.
-
-    >>> is_remote("s3://bucket/a"), is_remote("/tmp/a")
-    (True, False)
-    """
-    return bool(_SCHEME.match(os.fspath(path)))
 
 
 class RemotePath(os.PathLike[str]):
@@ -155,21 +143,23 @@ class RemotePath(os.PathLike[str]):
             return int(_gfile().stat(self._url).length)
 
 
-def leave(code: int) -> None:
-    """Ends the process with an exit code, after everything that was printed.
+def was_used() -> bool:
+    """Whether this process has asked a store for anything; tensorflow-io's S3 then aborts at the interpreter's end."""
+    return _stores_used
 
-    Where a remote store was used, without the interpreter's own end: tensorflow-io's S3 aborts there.
-    """
-    sys.stdout.flush()
-    sys.stderr.flush()
-    if _gfile.cache_info().currsize:
-        os._exit(code)
-    if code:
-        sys.exit(code)
+
+_stores_used = False
+
+
+def _gfile() -> Any:
+    global _stores_used
+    _stores_used = True
+    return _file_systems()
 
 
 @functools.cache
-def _gfile() -> Any:
+def _file_systems() -> Any:
+    """TensorFlow's own, with those that tensorflow-io adds."""
     import tensorflow as tf
 
     with warnings.catch_warnings():
@@ -192,8 +182,3 @@ def _explained(url: str, *, reads: bool = False) -> Iterator[None]:
         raise UserError(f"{url}: there is no such bucket or store: {_HINT}") from error
     except tf.errors.OpError as error:
         raise UserError(f"{url}: {' '.join(error.message.split())[:300]}: {_HINT}") from error
-
-
-def to_path(path: str | os.PathLike[str]) -> pathlib.Path | RemotePath:
-    """A local path or a remote one, by what it looks like."""
-    return RemotePath(path) if is_remote(path) else pathlib.Path(path)

@@ -11,7 +11,7 @@ import json
 import pathlib
 from typing import TYPE_CHECKING
 
-from tfmir import flags
+from tfmir import command
 from tfmir.corpora.corpus import SPLITS
 from tfmir.errors import UserError
 from tfmir.params import field
@@ -19,9 +19,9 @@ from tfmir.params import field
 if TYPE_CHECKING:
     import numpy as np
 
+    from tfmir.inference.library import Library
+    from tfmir.inference.ranking import Hit
     from tfmir.model.system import System
-    from tfmir.serving.library import Library
-    from tfmir.serving.ranking import Hit
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,21 +40,21 @@ def main(params: SearchParams) -> None:
     """Prints the ranking."""
     if not params.like:
         raise UserError("--like is empty: give an audio file or the id of a track in the library")
-    from tfmir.serving.library import folder_library, split_library
-    from tfmir.serving.ranking import parse_weights, search
-    from tfmir.training.loop import trained_system
-    from tfmir.training.run_directory import trained_run
+    from tfmir.inference.library import folder_library, split_library
+    from tfmir.inference.ranking import parse_weights, rank
+    from tfmir.inference.weights import load_system
+    from tfmir.run_directory import trained_run
 
     run = trained_run(params.run)
     vocabulary, disentangled = run.vocabulary, run.params.system.disentangled
     weights = parse_weights(params.weights, vocabulary, disentangled=disentangled)
-    system = trained_system(run)
+    system = load_system(run, tagging=False)
     if params.library in SPLITS:
         library = split_library(run, system, params.library)
     else:
         library = folder_library(run, system, pathlib.Path(params.library).expanduser())
     query = _query(params.like, library, system)
-    hits = search(library, query, vocabulary=vocabulary, weights=weights, top=params.top, exclude=params.like)
+    hits = rank(library, query, vocabulary=vocabulary, weights=weights, top=params.top, exclude=params.like)
     if params.json:
         results = [dataclasses.asdict(hit) for hit in hits]
         print(json.dumps({"like": params.like, "weights": weights, "results": results}, indent=2))
@@ -65,7 +65,7 @@ def main(params: SearchParams) -> None:
 def _query(like: str, library: Library, system: System) -> np.ndarray:
     """float32 [dim]: of a track of the library, else of a file."""
     from tfmir.data.audio import AudioError
-    from tfmir.evaluation.embed import embed_file
+    from tfmir.inference.audio import embed_file
 
     if like in library.track_ids:
         return library.embeddings[library.track_ids.index(like)]
@@ -89,4 +89,4 @@ def _print_table(like: str, library: Library, hits: list[Hit], notions: tuple[st
 
 
 if __name__ == "__main__":
-    flags.run(main, SearchParams)
+    command.run(main, SearchParams)

@@ -11,9 +11,9 @@ import dataclasses
 import os
 import sys
 
-from tfmir import flags
+from tfmir import command
 from tfmir.errors import UserError
-from tfmir.params import RunParams, check_system, field
+from tfmir.params import RunParams, field
 
 DEMO_RECORDS = "tfrecords/demo"
 
@@ -23,34 +23,24 @@ class TrainCommand:
     """Flags of the command."""
 
     records: str = field(DEMO_RECORDS, "directory of the record set; the demo's is built if it is not there")
-    run: str = field("", "run directory (default: runs/<name of the flag file>)")
-    params: RunParams = RunParams()
+    run: str = field("", "run directory (default: runs/<name of the flag file>, and that of the corpus)")
+    settings: RunParams = RunParams()
 
 
-def main(command: TrainCommand) -> None:
+def main(params: TrainCommand) -> None:
     """Trains, or goes on training, one run."""
-    if not command.run:
+    if not params.run:
         raise UserError(
             "no run given: name it with --run=runs/<name>, or take a flag file: --flagfile=launch/proxy.flags"
         )
-    if command.records == DEMO_RECORDS and not os.path.exists(f"{command.records}/manifest.json"):
+    if params.records == DEMO_RECORDS and not os.path.exists(f"{params.records}/manifest.json"):
         from tfmir import prepare
 
-        prepare.build(prepare.PrepareParams(corpus="demo", output=command.records))
-    from tfmir.data.records import check_features, load_manifest
-    from tfmir.training.loop import train
-    from tfmir.training.run_directory import locked, open_run
+        prepare.build(prepare.PrepareParams(corpus="demo", output=params.records))
+    from tfmir.training.loop import start
 
-    manifest = load_manifest(command.records)
-    check_features(manifest, command.params.features, source=command.records)
-    check_system(command.params.system)
-    if command.params.system.disentangled:
-        manifest.vocabulary.subspace_dim(command.params.encoder.embedding_dim)
-    run = open_run(command.run, command.params, manifest, records=command.records)
-    with locked(run):
-        (run.path / "flags.txt").write_text(" ".join(sys.argv[1:]) + "\n", encoding="utf-8")
-        train(run, manifest)
+    start(params.run, params.settings, params.records, command_line=sys.argv[1:])
 
 
 if __name__ == "__main__":
-    flags.run(main, TrainCommand)
+    command.run(main, TrainCommand)

@@ -4,17 +4,16 @@
 
 Writes <output>/trials.md, trials.json and best.flags, which train accepts; TensorBoard: --logdir=<output>/runs. The
 test split is not looked at. Interrupted, the same command goes on where it stopped. Several machines that share
-<output> search together through keras-tuner's own environment variables (README, "Tuning").
+<output> search together through keras-tuner's own environment variables (README, "Compare and tune").
 """
 
 from __future__ import annotations
 
 import dataclasses
 
-from tfmir import flags
+from tfmir import command, files
 from tfmir.errors import UserError
 from tfmir.params import RunParams, check_system, field
-from tfmir.remote import is_remote
 from tfmir.train import DEMO_RECORDS
 
 # The settings that can be searched over: those with a few values, and those with a range on a logarithmic scale.
@@ -42,21 +41,21 @@ class TuneParams:
         "compared across margins",
         choices=("val_recall_1", "val_roc_auc", "val_loss"),
     )
-    params: RunParams = RunParams()
+    settings: RunParams = RunParams()
 
 
 def main(params: TuneParams) -> None:
     """Searches, and writes what was found."""
-    check_system(params.params.system)
-    if is_remote(params.output):
+    check_system(params.settings.system)
+    if files.is_remote(params.output):
         raise UserError(f"--output={params.output}: tune needs a local folder, or one that its workers share")
     names = [name.strip() for name in params.vary.split(",") if name.strip()]
     _check(names, params)
-    from tfmir.experiments.tuning import Search, search
+    from tfmir.experiments.tuning import Tuning, tune
 
-    search(
-        Search(
-            params=params.params,
+    tune(
+        Tuning(
+            params=params.settings,
             records=params.records,
             output=params.output,
             tuner=params.tuner,
@@ -72,7 +71,7 @@ def _check(names: list[str], params: TuneParams) -> None:
     unknown = [name for name in names if name not in _NAMES]
     if unknown or not names:
         raise UserError(f"--vary={params.vary}: name at least one of {', '.join(_NAMES)}")
-    system = params.params.system
+    system = params.settings.system
     if not system.uses_triplets:
         useless = [name for name in names if name in _TRIPLETS_ONLY]
         if useless:
@@ -81,9 +80,9 @@ def _check(names: list[str], params: TuneParams) -> None:
         raise UserError("--vary: triplet_weight is the joint system's only: leave it out")
     if params.objective == "val_loss" and {"margin", "triplet_weight"} & set(names):
         raise UserError("--objective=val_loss is not comparable across margins and weights: take val_recall_1")
-    if params.tuner == "hyperband" and params.params.training.schedule != "plateau":
+    if params.tuner == "hyperband" and params.settings.training.schedule != "plateau":
         raise UserError("--tuner=hyperband gives good trials more epochs, which only --schedule=plateau allows")
 
 
 if __name__ == "__main__":
-    flags.run(main, TuneParams)
+    command.run(main, TuneParams)

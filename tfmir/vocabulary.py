@@ -107,7 +107,7 @@ class Vocabulary:
         return slice(start, start + dim)
 
     def masks(self, embedding_dim: int) -> np.ndarray:
-        """float32 [notions, dim]: the disjoint 0/1 masks m_s (paper, section 3.3)."""
+        """float32 [notions, dim]: the disjoint 0/1 masks m_s (paper, section 3.1)."""
         return np.repeat(np.eye(len(self.groups), dtype=np.float32), self.subspace_dim(embedding_dim), axis=1)
 
     def to_dict(self) -> dict[str, list[str]]:

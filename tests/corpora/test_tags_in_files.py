@@ -49,7 +49,7 @@ def tags_of(corpus):
 def test_a_library_without_moods_is_prepared_without_that_notion(music, monkeypatch, capsys):
     (music / "two.mp3").unlink()
     built = []
-    monkeypatch.setattr("tfmir.data.build.build_records", lambda corpus, *_, **__: built.append(corpus))
+    monkeypatch.setattr("tfmir.preparation.build.build_records", lambda corpus, *_, **__: built.append(corpus))
     build(PrepareParams(corpus="folder", audio_dir=str(music), tags="metadata", output=str(music / "out")))
     assert built[0].vocabulary.notions == ("genre", "era")
     assert "warning: no file has a mood" in capsys.readouterr().err

@@ -21,9 +21,9 @@ from tfmir.data.records import (
     shard_of,
     shard_paths,
 )
-from tfmir.data.writer import compute, write_shard
 from tfmir.errors import UserError
 from tfmir.params import FeatureParams
+from tfmir.preparation.writer import compute, write_shard
 from tfmir.vocabulary import Vocabulary
 
 FEATURES = FeatureParams()
@@ -113,7 +113,7 @@ def test_an_interrupted_shard_leaves_nothing(tmp_path, audio_folder, monkeypatch
     def interrupted(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tfmir.data.writer.serialize", interrupted)
+    monkeypatch.setattr("tfmir.preparation.writer.serialize", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_shard(
             [Track("a", str(audio_folder / "00.flac"), "train", ())],

@@ -6,7 +6,6 @@ import tensorflow as tf
 from tfmir.corpora.votes import Clip, HumanTriplet
 from tfmir.errors import UserError
 from tfmir.evaluation.human import agreement, embed_clips
-from tfmir.evaluation.subspaces import unit
 from tfmir.params import FeatureParams, RunParams
 from tfmir.vocabulary import Vocabulary
 

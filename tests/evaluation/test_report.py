@@ -7,8 +7,8 @@ from threadpoolctl import threadpool_info
 
 from tfmir.evaluation import baselines, plots
 from tfmir.evaluation.report import Contender, evaluate, training_time
-from tfmir.evaluation.subspaces import subspace_embeddings, unit
 from tfmir.evaluation.tables import markdown, summary
+from tfmir.inference.subspaces import subspace_embeddings
 from tfmir.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary.from_dict({"genre": ["a", "b"], "mood": ["x", "y"]})

@@ -3,7 +3,6 @@ import pytest
 
 from tfmir.errors import UserError
 from tfmir.evaluation.retrieval import neighbours, recall_at_k
-from tfmir.evaluation.subspaces import unit
 
 
 def brute_force(embeddings, labels, ks):

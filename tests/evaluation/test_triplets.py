@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from tfmir.errors import UserError
-from tfmir.evaluation.subspaces import subspace_embeddings, unit
 from tfmir.evaluation.triplets import correct, draw_track_triplets, draw_triplets, leakage_gap, leakage_matrix
+from tfmir.inference.subspaces import subspace_embeddings
 from tfmir.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary.from_dict({"genre": ["a", "b", "c"], "mood": ["x", "y"]})

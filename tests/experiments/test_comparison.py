@@ -7,7 +7,7 @@ from tfmir.experiments import plots
 from tfmir.experiments.columns import summary
 from tfmir.experiments.comparison import load_published, markdown
 from tfmir.params import RunParams, SystemParams
-from tfmir.training.run_directory import Run
+from tfmir.run_directory import Run
 from tfmir.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary.from_dict({"genre": ["a", "b"], "mood": ["x"]})

@@ -7,9 +7,9 @@ import tensorflow as tf
 
 from tfmir import flags
 from tfmir.errors import UserError
+from tfmir.model.build import SYSTEMS, build_system
 from tfmir.model.layers import Prototypes
 from tfmir.model.losses import entropy_floor, multi_label_cross_entropy
-from tfmir.model.systems import SYSTEMS, build_system
 from tfmir.params import EncoderParams, RunParams, SystemParams, TrainParams
 from tfmir.train import TrainCommand
 from tfmir.vocabulary import Vocabulary
@@ -179,7 +179,7 @@ def batch(system, seed=0, pairs=4):
     if not switches.uses_triplets:
         loud = tf.linspace(0.1, 2.0, 2 * pairs)[:, None, None]
         return excerpts(2 * pairs, seed) * loud, tf.cast(tags.reshape(-1, 5), tf.float32)
-    per_track = switches.excerpts_of_track
+    per_track = switches.group
     tag = np.arange(pairs) % 5
     tags[np.arange(pairs), :, tag] = True
     loud = tf.reshape(tf.linspace(0.1, 2.0, 2 * pairs), [pairs, 2, 1, 1, 1])

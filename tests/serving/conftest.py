@@ -1,10 +1,11 @@
 import pytest
 
 from tfmir.data.records import load_manifest
+from tfmir.inference.weights import load_system
 from tfmir.params import EncoderParams, PipelineParams, RunParams, TrainParams
+from tfmir.run_directory import open_run
 from tfmir.serving.bundle import write_bundle
-from tfmir.training.loop import train, trained_system
-from tfmir.training.run_directory import open_run
+from tfmir.training.loop import train
 
 TINY = RunParams(
     encoder=EncoderParams(width_multiplier=0.0625, blocks=1, embedding_dim=16),
@@ -23,7 +24,7 @@ def run(records, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def system(run):
-    return trained_system(run)
+    return load_system(run)
 
 
 @pytest.fixture(scope="session")

@@ -6,12 +6,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tfmir.evaluation.embed import embed_file, embed_split
 
 from tfmir.data.audio import decode
 from tfmir.data.records import load_manifest, read_tracks
 from tfmir.errors import UserError
-from tfmir.evaluation.embed import embed_file, embed_split
-from tfmir.model.systems import build_system
+from tfmir.model.build import build_system
 from tfmir.serving import bundle as bundle_module
 from tfmir.serving.bundle import write_bundle
 from tfmir.serving.signatures import unit_or_even

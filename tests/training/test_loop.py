@@ -17,8 +17,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tfmir.data.records import load_manifest, read_tracks
 from tfmir.errors import UserError
 from tfmir.params import EncoderParams, PipelineParams, RunParams, SystemParams, TrainParams
-from tfmir.training.loop import steps_per_epoch, train, trained_system
-from tfmir.training.run_directory import load_run, locked, open_run, trained_run
+from tfmir.run_directory import load_run, locked, open_run, trained_run
+from tfmir.training.loop import steps_per_epoch, train
 from tfmir.training.strategy import make_strategy
 
 TINY = RunParams(
@@ -53,7 +53,7 @@ def history(run):
 
 
 def weights(path):
-    return trained_system(load_run(str(path))).get_weights()
+    return load_system(load_run(str(path))).get_weights()
 
 
 def test_a_run_leaves_everything_a_later_stage_needs(finished):
@@ -109,7 +109,7 @@ def test_a_triplet_run_stopped_and_resumed_gives_the_same_run_with_its_random_ne
 
 
 def test_prototypes_are_the_mean_embeddings_of_the_tracks_with_a_tag(records, triplet_run):
-    system, manifest = trained_system(triplet_run), load_manifest(records)
+    system, manifest = load_system(triplet_run), load_manifest(records)
     tracks = list(read_tracks(records, manifest, "train"))
     labels = manifest.vocabulary.multi_hot([track.tags for track in tracks])
     embeddings = []
@@ -123,7 +123,7 @@ def test_prototypes_are_the_mean_embeddings_of_the_tracks_with_a_tag(records, tr
 
 def test_prototypes_are_computed_once_and_stored_with_the_weights(triplet_run, monkeypatch):
     monkeypatch.setattr("tfmir.training.loop.fit_prototypes", None)
-    assert np.any(trained_system(triplet_run).prototypes.vectors.numpy())
+    assert np.any(load_system(triplet_run).prototypes.vectors.numpy())
 
 
 @pytest.mark.parametrize(("batch", "track_weight", "remedy"), [(6, 0.5, "use 8"), (3, 0.0, "use 4"), (2, 0.0, "use 4")])

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from tfmir.corpora import tags_in_files
+from tfmir.corpora.audio_files import require_folder
 from tfmir.corpora.corpus import Corpus, stable_fraction
 from tfmir.corpora.grouping import choose_tags, to_vocabulary
 from tfmir.corpora.labels import Labelled, inside, read_rows, to_corpus
-from tfmir.data.audio import require_folder
 from tfmir.errors import UserError
 
 _NOT_NOTIONS = ("path", "split", "artist")

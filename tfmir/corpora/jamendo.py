@@ -12,11 +12,11 @@ import pathlib
 import re
 from collections.abc import Iterable
 
+from tfmir import files
 from tfmir.corpora.corpus import SPLITS, Corpus
 from tfmir.corpora.grouping import choose_tags, to_vocabulary
 from tfmir.corpora.labels import Labelled, Row, inside, read_rows, to_corpus
 from tfmir.errors import UserError
-from tfmir.remote import to_path
 
 LICENCE = "MTG-Jamendo: metadata CC BY-NC-SA 4.0; audio under the Creative Commons licence of each track"
 _COLUMNS = ("TRACK_ID", "ARTIST_ID", "PATH", "DURATION", "TAGS")
@@ -27,7 +27,7 @@ _DECADE = re.compile(r"\d0s")
 _PARTS = ("genre", "instrument", "moodtheme")
 
 
-def load(audio_dir: str, annotations: str, *, grouping: str = "", name: str = "jamendo") -> Corpus:
+def load(audio_dir: str, annotations: str, *, grouping: str = "") -> Corpus:
     """Reads the split files; the audio is only looked at to tell the low-bitrate copies from the originals.
 
     Args:
@@ -35,7 +35,6 @@ def load(audio_dir: str, annotations: str, *, grouping: str = "", name: str = "j
       annotations: a split folder, or one file whose name holds the split's.
       grouping: vocabulary file of tags as published (`genre---rock`); empty: the published categories, with
         `genre---60s` to `genre---90s` as the notion era.
-      name: of the corpus.
 
     Raises:
       UserError: names the file, the row, what was found and what was expected.
@@ -52,7 +51,7 @@ def load(audio_dir: str, annotations: str, *, grouping: str = "", name: str = "j
         names = choose_tags(grouping, set(published))
     low = audio_dir and _has_low_bitrate(audio_dir, tracks.values())
     return to_corpus(
-        name,
+        "jamendo",
         LICENCE,
         (_named(track, names, low=bool(low)) for track in tracks.values()),
         to_vocabulary(names),
@@ -130,8 +129,8 @@ def _low(path: str) -> str:
 def _has_low_bitrate(audio_dir: str, tracks: Iterable[Labelled]) -> bool:
     """Whether the first track that is there at all is there as a low-bitrate copy."""
     for track in tracks:
-        if (to_path(audio_dir) / track.path).exists():
+        if (files.to_path(audio_dir) / track.path).exists():
             return False
-        if (to_path(audio_dir) / _low(track.path)).exists():
+        if (files.to_path(audio_dir) / _low(track.path)).exists():
             return True
     return False

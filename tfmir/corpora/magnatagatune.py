@@ -1,4 +1,4 @@
-"""MagnaTagATune (Law et al., ISMIR 2009): 25 863 clips of 29 s with 188 tags, and 533 odd-one-out comparisons.
+"""MagnaTagATune (Law et al., ISMIR 2009): 25 863 clips of 29 s with 188 tags (its odd-one-out votes: `votes.py`).
 
 The annotations are `annotations_final.csv` as published, or the folder that holds it; `clip_info_final.csv` beside it
 gives the artists. The split is by folder (0 to b, c, d to f), unless the cleaned lists of
@@ -13,18 +13,16 @@ from tfmir.corpora.corpus import Corpus
 from tfmir.corpora.grouping import choose_tags, to_vocabulary
 from tfmir.corpora.labels import Labelled, Row, inside, read_rows, to_corpus
 from tfmir.corpora.pickles import load_pickle
-from tfmir.corpora.votes import Clip, HumanTriplet
+from tfmir.corpora.votes import CLIP_SECS
 from tfmir.errors import UserError
 
 LICENCE = "MagnaTagATune: CC BY-NC-SA 3.0"
-CLIP_SECS = 29.0
 _WHAT = "annotations_final.csv of MagnaTagATune, or its folder"
 _LISTS = {"train": "train_list_pub.cP", "validation": "valid_list_pub.cP", "test": "test_list_pub.cP"}
 _FOLDERS = {"train": "0123456789ab", "validation": "c", "test": "def"}
-_VOTES = ("clip1_id", *(f"clip{i}_{what}" for what in ("numvotes", "mp3_path") for i in (1, 2, 3)))
 
 
-def load(audio_dir: str, annotations: str, *, grouping: str = "", name: str = "magnatagatune") -> Corpus:
+def load(audio_dir: str, annotations: str, *, grouping: str = "") -> Corpus:
     """Reads the tags, the split and the artists.
 
     Args:
@@ -32,7 +30,6 @@ def load(audio_dir: str, annotations: str, *, grouping: str = "", name: str = "m
       annotations: `annotations_final.csv`, or the folder that holds it.
       grouping: vocabulary file of tags as in the header; empty: the 50 most frequent, grouped into genre, mood,
         instrument and vocals by tfmir.
-      name: of the corpus.
 
     Raises:
       UserError: names the file, the row, what was found and what was expected.
@@ -54,33 +51,7 @@ def load(audio_dir: str, annotations: str, *, grouping: str = "", name: str = "m
             tracks.append(Labelled(clip, clip, split, carried, row.where, artist, CLIP_SECS))
     if listed and len(tracks) < len(listed):
         raise UserError(f"{table}: has {len(tracks)} of the {len(listed)} clips in {', '.join(_LISTS.values())}")
-    return to_corpus(name, LICENCE, tracks, to_vocabulary(names), audio_dir)
-
-
-def load_comparisons(path: str) -> list[HumanTriplet]:
-    """The triplets of `comparisons_final.csv`: three clips, and how many players found each the odd one out.
-
-    A vote that c is odd says of anchor a that b is more like it than c is, and of anchor b the same of a; of anchor c
-    it says nothing. So each row gives three triplets, those without any vote left out.
-
-    Raises:
-      UserError: no such file, a column is missing, or a vote is no number; names the row.
-    """
-    triplets = []
-    for row in read_rows(path, needed=_VOTES, what="comparisons_final.csv of MagnaTagATune", delimiter="\t"):
-        clips = [Clip(pathlib.PurePosixPath(row[f"clip{i}_mp3_path"]).stem, 0.0, CLIP_SECS) for i in (1, 2, 3)]
-        odd = [_votes(row, f"clip{i}_numvotes") for i in (1, 2, 3)]
-        for a, b, c in ((0, 1, 2), (1, 0, 2), (2, 0, 1)):
-            if odd[b] + odd[c]:
-                name = f"{row.where.rsplit(' ', 1)[1]}-{a + 1}"
-                triplets.append(HumanTriplet(name, clips[a], (clips[b], clips[c]), (odd[c], odd[b])))
-    return triplets
-
-
-def _votes(row: Row, column: str) -> int:
-    if not row[column].strip().isdigit():
-        raise UserError(f"{row.where}: {column} is {row[column]!r}, expected a number of votes")
-    return int(row[column])
+    return to_corpus("magnatagatune", LICENCE, tracks, to_vocabulary(names), audio_dir)
 
 
 def _is_set(row: Row, tag: str) -> bool:

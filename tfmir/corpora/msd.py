@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from tfmir.corpora.audio_files import list_audio
 from tfmir.corpora.corpus import Corpus
 from tfmir.corpora.grouping import choose_tags, to_vocabulary
 from tfmir.corpora.labels import Labelled, inside, read_text, to_corpus
 from tfmir.corpora.pickles import load_pickle
-from tfmir.data.audio import list_audio
 from tfmir.errors import UserError
 
 LICENCE = "Last.fm tags: research only, strictly non-commercial; audio: as its owner allows"
@@ -29,7 +29,7 @@ _ID = re.compile(r"TR[A-Z]{5}[0-9A-F]{11}")
 _WHAT = "a folder with filtered_list_train.cP, filtered_list_test.cP, msd_id_to_tag_vector.cP and 50tagList.txt"
 
 
-def load(audio_dir: str, annotations: str, *, grouping: str = "", name: str = "msd") -> Corpus:
+def load(audio_dir: str, annotations: str, *, grouping: str = "") -> Corpus:
     """Reads the split, the tags and where the audio is.
 
     The audio is found through the two 7digital tables where they lie with the annotations, else by MSD id: any file
@@ -40,7 +40,6 @@ def load(audio_dir: str, annotations: str, *, grouping: str = "", name: str = "m
       annotations: the folder of label files.
       grouping: vocabulary file of tags as in 50tagList.txt; empty: the one that comes with tfmir (28 genres, 12 moods,
         5 instruments, 5 eras; the counts are published, the grouping is inferred).
-      name: of the corpus.
 
     Raises:
       UserError: names the file, what was found and what was expected.
@@ -63,7 +62,7 @@ def load(audio_dir: str, annotations: str, *, grouping: str = "", name: str = "m
             carried = [names[tags[position]] for position in vectors[track_id] if tags[position] in names]
             path = inside(paths.get(track_id, f"{track_id}.mp3"), where)
             tracks.append(Labelled(track_id, path, split, tuple(carried), where))
-    return to_corpus(name, LICENCE, tracks, to_vocabulary(names), audio_dir)
+    return to_corpus("msd", LICENCE, tracks, to_vocabulary(names), audio_dir)
 
 
 def read_ids(path: str) -> list[str]:

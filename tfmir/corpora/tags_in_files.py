@@ -13,7 +13,7 @@ import mutagen
 from mutagen.easymp4 import EasyMP4Tags
 from tqdm import tqdm
 
-from tfmir.data.audio import list_audio
+from tfmir.corpora.audio_files import list_audio
 from tfmir.errors import UserError
 
 # The same in the ID3 frames of a WAV or AIFF file, which have no other names.
@@ -75,15 +75,6 @@ def read_metadata(audio_dir: str) -> list[Tagged]:
         _metadata(audio_dir, path)
         for path in tqdm(list_audio(audio_dir), desc="read metadata", unit="file", mininterval=1.0)
     ]
-
-
-def audio_length(path: str) -> float:
-    """Seconds of a file by its metadata; 0 if it has none that can be read."""
-    try:
-        file = mutagen.File(path)
-    except (mutagen.MutagenError, OSError, ValueError):
-        return 0.0
-    return float(file.info.length) if file else 0.0
 
 
 def _sidecar(audio_dir: str, path: str) -> Tagged:

@@ -6,7 +6,6 @@ import contextlib
 import functools
 import io
 import os
-import sys
 import warnings
 from collections.abc import Iterator
 
@@ -16,9 +15,7 @@ import soxr
 
 from tfmir import files
 from tfmir.errors import UserError
-from tfmir.remote import to_path
 
-AUDIO_SUFFIXES = frozenset({".aif", ".aiff", ".flac", ".m4a", ".mp3", ".ogg", ".opus", ".wav"})
 _BLOCK_SECS = 30
 UNKNOWN_LENGTH = (1 << 63) - 1  # libsndfile's, in samples; it cannot read such a file to its end
 # MPEG decoders may drop the encoder's padding at the end: two frames of 1152 samples.
@@ -72,39 +69,6 @@ def local_copy(path: str) -> Iterator[str]:
         raise AudioError("missing: no such file") from error
     except UserError as error:
         raise AudioError(f"cannot be decoded ({type(error).__name__}: {error})") from error
-
-
-def require_folder(audio_dir: str) -> None:
-    """Refuses a folder that is not there."""
-    if not to_path(audio_dir).is_dir():
-        raise UserError(f"--audio_dir={audio_dir}: no such folder")
-
-
-def list_audio(folder: str) -> list[str]:
-    """Sorted paths, below `folder` and with slashes, of all files whose name ends like an audio file's.
-
-    A name that is not UTF-8 cannot be the id of a track: it is named on standard error and left out.
-    """
-    found = []
-    for directory, _, names in files.walk(to_path(folder)):
-        below = directory[len(str(to_path(folder))) :].strip("/")
-        found += [f"{below}/{name}".lstrip("/") for name in names if _suffix(name) in AUDIO_SUFFIXES]
-    odd = [path for path in found if not _is_text(path)]
-    for path in odd:
-        print(f"left out: {os.fsencode(path)!r} in {folder}: the name is not UTF-8: rename it", file=sys.stderr)
-    return sorted(set(found) - set(odd))
-
-
-def _suffix(name: str) -> str:
-    return os.path.splitext(name)[1].lower()
-
-
-def _is_text(path: str) -> bool:
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _read(path: str, max_secs: float | None) -> tuple[np.ndarray, int]:

@@ -1,20 +1,28 @@
-"""Augmentation of training excerpts, stateless: a resumed run draws what the interrupted one would have drawn."""
+"""Augmentation of training excerpts (not in the paper), stateless: a resumed run draws what the first would."""
 
 from __future__ import annotations
 
 import tensorflow as tf
 
+from tfmir.params import PipelineParams
+
+
+def augmented(log_mel: tf.Tensor, params: PipelineParams, *, seed: int, index: tf.Tensor) -> tf.Tensor:
+    """SpecAugment on float32 [n, frames, mels] if it is switched on; `index` is the batch's number, int64."""
+    if not params.spec_augment:
+        return log_mel
+    key = tf.random.experimental.stateless_fold_in(tf.constant([seed, 1], tf.int64), index)
+    return spec_augment(log_mel, seed=key)
+
 
 def spec_augment(log_mel: tf.Tensor, *, seed: tf.Tensor, max_mels: int = 16, max_frames: int = 20) -> tf.Tensor:
     """Sets a random band of mels and a random run of frames of every excerpt to zero (Park et al., 2019).
 
-    Stateless, unlike tensorflow-io's masks, so that a resumed run draws what the interrupted one would have.
-
     Args:
       log_mel: float32 [batch, frames, mels].
       seed: int64 [2].
-      max_mels: widest band, exclusive of 0 only by chance.
-      max_frames: longest run.
+      max_mels: the band is 0 to `max_mels` mels wide.
+      max_frames: the run is 0 to `max_frames` frames long.
 
     Returns:
       float32 [batch, frames, mels].

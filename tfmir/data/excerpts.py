@@ -2,8 +2,9 @@
 
     shards -> serialized tracks -> parsed in batches -> a few excerpts of each -> shuffle buffer
 
-An excerpt is a dict: `data` string [group], the bytes of one or two excerpts of a track; `labels` bool [tags];
-`track` int64, a number that only equal track ids share; `apart` bool, whether two excerpts overlap by half at most.
+An excerpt is a dict: `data` string [group], the bytes of one or two excerpts of a track that stay together; `labels`
+bool [tags]; `track` int64, a number that only equal track ids share; `apart` bool, whether two excerpts overlap by half
+at most.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def consecutive_excerpts(
     paths: Sequence[str], *, num_tags: int, features: FeatureParams, group: int = 1
 ) -> tf.data.Dataset:
     """All consecutive non-overlapping excerpts once, in the order of the records, each with the `group - 1` that follow
-    it, around the track's end; `position` int64 is the track's number in the split."""
+    it, around the track's end; `position` int64 is the track's number in the split, `track_id` string its id."""
     parsed = tf.data.TFRecordDataset(list(paths)).batch(_PARSE_BATCH).enumerate()
     cuts = parsed.map(lambda i, x: _consecutive_cuts(x, i * _PARSE_BATCH, features, num_tags, group), **PARALLEL)
     return cuts.unbatch()
@@ -81,8 +82,8 @@ def shuffled(excerpts: tf.data.Dataset, buffer: int, key: tf.Tensor) -> tf.data.
     return excerpts.batch(buffer).enumerate().map(shuffle, **PARALLEL).prefetch(1).unbatch()
 
 
-def decode(data: tf.Tensor, features: FeatureParams) -> tf.Tensor:
-    """Bytes [n] -> float32 [n, frames, mels]."""
+def to_log_mel(data: tf.Tensor, features: FeatureParams) -> tf.Tensor:
+    """The excerpts in byte strings: string [n] -> float32 [n, frames, mels]."""
     values = tf.io.decode_raw(data, tf.float16, little_endian=True)
     return tf.cast(tf.reshape(values, [-1, features.excerpt_frames, features.num_mels]), tf.float32)
 
@@ -114,12 +115,18 @@ def _serialized(paths: Sequence[str], key: tf.Tensor) -> tf.data.Dataset:
 
 def _parse(serialized: tf.Tensor, num_tags: int) -> Element:
     """`data` bytes of the log-mel [batch], `frames` int64 [batch], `labels` bool [batch, tags], `track` int64 [batch]:
-    a number that only equal track ids share."""
+    a number that only equal track ids share, `track_id` string [batch]."""
     parsed = tf.io.parse_example(serialized, FEATURE_SPEC)
     tags = parsed["tags"]
     labels = tf.reduce_any(tf.one_hot(tags.to_tensor(-1), num_tags, on_value=True, off_value=False, dtype=tf.bool), 1)
     track = tf.strings.to_hash_bucket_fast(parsed["track_id"], sys.maxsize)
-    return {"data": parsed["log_mel"], "frames": parsed["num_frames"], "labels": labels, "track": track}
+    return {
+        "data": parsed["log_mel"],
+        "frames": parsed["num_frames"],
+        "labels": labels,
+        "track": track,
+        "track_id": parsed["track_id"],
+    }
 
 
 def _random_cuts(
@@ -161,6 +168,7 @@ def _consecutive_cuts(
         "data": _substr(data, starts, features),
         "labels": tf.repeat(tracks["labels"], counts, axis=0),
         "track": tf.repeat(tracks["track"], counts),
+        "track_id": tf.repeat(tracks["track_id"], counts),
         "position": tf.repeat(tf.range(tf.shape(counts)[0], dtype=tf.int64) + first_track, counts),
         "apart": tf.repeat(counts >= group, counts),
     }

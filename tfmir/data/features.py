@@ -17,8 +17,9 @@ from tfmir.params import FeatureParams
 def log_mel(waveform: tf.Tensor, params: FeatureParams) -> tf.Tensor:
     """Log-compressed mel magnitudes: `log10(1 + 10 mel)`, before the z-score.
 
-    Equal to `librosa.feature.melspectrogram(power=1)` with the same settings: periodic Hann window, centred
-    frames, zero padding, Slaney scale and norm (paper, section 4.2).
+    Equal to `librosa.feature.melspectrogram(power=1)` with the same settings. The paper (section 4.1) names librosa and
+    128 mel bands; the periodic Hann window, centred frames, zero padding, and Slaney's scale and norm are librosa's
+    defaults, the compression is that of the authors' published code.
 
     Args:
       waveform: float32 [batch, samples], mono at `params.sample_rate`, in [-1, 1].

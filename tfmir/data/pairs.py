@@ -13,17 +13,17 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+from tfmir.data.augment import augmented
 from tfmir.data.excerpts import (
     PARALLEL,
     Element,
     consecutive_excerpts,
-    decode,
     fold_in,
     options,
     random_excerpts,
     shuffled,
+    to_log_mel,
 )
-from tfmir.data.pipeline import augmented
 from tfmir.params import FeatureParams, PipelineParams
 from tfmir.vocabulary import Vocabulary
 
@@ -38,7 +38,7 @@ def training_pairs(
     params: PipelineParams,
     features: FeatureParams,
     seed: int,
-    per_track: int = 1,
+    group: int = 1,
     first_batch: int = 0,
 ) -> tf.data.Dataset:
     """Endless batches of pairs of tracks that share a tag; the element is the pair: no replica's share splits one.
@@ -53,24 +53,24 @@ def training_pairs(
       params: batch size in excerpts, how notions are sampled, augmentation.
       features: size of an excerpt.
       seed: same seed, same batches.
-      per_track: excerpts of each track, 1, or 2 that overlap by half at most.
+      group: excerpts of each track, 1, or 2 that overlap by half at most.
       first_batch: start of the stream, counted in batches from its beginning.
 
     Returns:
-      A dataset of (float32 [pairs, 2, per_track, frames, mels], {"labels": float32 [pairs, 2, tags],
+      A dataset of (float32 [pairs, 2, group, frames, mels], {"labels": float32 [pairs, 2, tags],
       "tag": int64 [pairs], "track": int64 [pairs, 2], "apart": float32 [pairs, 2]}), with 0 and 1 for no and yes.
     """
     num_tags = len(vocabulary.tags)
-    stream = random_excerpts(paths, 0, num_tags=num_tags, params=params, features=features, seed=seed, group=per_track)
+    stream = random_excerpts(paths, 0, num_tags=num_tags, params=params, features=features, seed=seed, group=group)
     rates = notion_rates(notion_counts, params.notion_sampling)
     drawn = _with_tags(stream, tf.constant([seed, 2], tf.int64), vocabulary=vocabulary, rates=rates)
-    pairs = join(drawn).batch(params.batch_size // (2 * per_track), drop_remainder=True)
+    pairs = join(drawn).batch(params.batch_size // (2 * group), drop_remainder=True)
     batches = pairs.enumerate().skip(first_batch)
 
     def finish(index: tf.Tensor, batch: Element) -> tuple[tf.Tensor, Element]:
         log_mel, targets = _decoded_pairs(batch, features)
         flat = tf.reshape(log_mel, [-1, features.excerpt_frames, features.num_mels])
-        return tf.reshape(augmented(flat, params, seed, index), tf.shape(log_mel)), targets
+        return tf.reshape(augmented(flat, params, seed=seed, index=index), tf.shape(log_mel)), targets
 
     return batches.map(finish, **PARALLEL).prefetch(tf.data.AUTOTUNE).with_options(options())
 
@@ -83,20 +83,20 @@ def fixed_pairs(
     params: PipelineParams,
     features: FeatureParams,
     seed: int,
-    per_track: int = 1,
+    group: int = 1,
 ) -> tf.data.Dataset:
     """The validation pairs: all consecutive excerpts once, each with a tag and a partner drawn from the seed.
 
     The same batches at every iteration; of each tag, an excerpt that is left over has no pair and is left out.
-    Arguments and elements as of `training_pairs`, but the last batch may be smaller; where `per_track` is 2, the
-    second excerpt is the next one of its track.
+    Takes and gives what `training_pairs` does, but the last batch may be smaller; where `group` is 2, the second
+    excerpt is the next one of its track.
     """
     key = tf.constant([seed, 3], tf.int64)
     rates = notion_rates(notion_counts, params.notion_sampling)
-    excerpts = consecutive_excerpts(paths, num_tags=len(vocabulary.tags), features=features, group=per_track)
+    excerpts = consecutive_excerpts(paths, num_tags=len(vocabulary.tags), features=features, group=group)
     rows = shuffled(excerpts, params.shuffle_buffer, key)
     drawn = _with_tags(rows, key, vocabulary=vocabulary, rates=rates)
-    batches = join(drawn).batch(params.batch_size // (2 * per_track))
+    batches = join(drawn).batch(params.batch_size // (2 * group))
     decoded = batches.map(lambda batch: _decoded_pairs(batch, features), **PARALLEL)
     return decoded.prefetch(2).with_options(options(tuned=False))
 
@@ -182,8 +182,8 @@ def _choose(allowed: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
 
 
 def _decoded_pairs(batch: Element, features: FeatureParams) -> tuple[tf.Tensor, Element]:
-    data = batch["data"]  # [pairs, 2, per_track]
-    log_mel = decode(tf.reshape(data, [-1]), features)
+    data = batch["data"]  # [pairs, 2, group]
+    log_mel = to_log_mel(tf.reshape(data, [-1]), features)
     shape = [-1, 2, data.shape[2], features.excerpt_frames, features.num_mels]
     # Keras adds up what the replicas are given, which it cannot do with booleans.
     flags = {name: tf.cast(batch[name], tf.float32) for name in ("labels", "apart")}

@@ -1,7 +1,8 @@
-"""Records to training batches with tf.data, streaming and deterministic under a seed.
+"""The front door of the data sets: records to batches with tf.data, streaming and deterministic under a seed.
 
     shards -> serialized tracks -> parsed in batches -> a few random excerpts of each, still bytes -> shuffle buffer
-           -> batch -> float32 [batch, 129, 128], labels [batch, tags]
+           -> batch -> float32 [batch, 129, 128], labels [batch, tags]        (systems that learn tags)
+           -> pairs that share a tag (`pairs.py`) -> batch of pairs            (systems that learn from triplets)
 
 The stream is an endless row of passes over the tracks. Every draw depends on the seed, the pass and the position
 in it alone, so the stream can start at any batch: a resumed run sees what the interrupted one would have seen.
@@ -10,12 +11,91 @@ in it alone, so the stream can start at any batch: a resumed run sees what the i
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 
-from tfmir.data.augment import spec_augment
-from tfmir.data.excerpts import PARALLEL, Element, consecutive_excerpts, decode, fold_in, options, random_excerpts
-from tfmir.params import FeatureParams, PipelineParams
+from tfmir.data.augment import augmented
+from tfmir.data.excerpts import PARALLEL, Element, consecutive_excerpts, options, random_excerpts, to_log_mel
+from tfmir.data.pairs import fixed_pairs, training_pairs
+from tfmir.data.records import Manifest, shard_paths
+from tfmir.params import FeatureParams, PipelineParams, RunParams
+
+
+def training_set(records: str, manifest: Manifest, params: RunParams, *, first_batch: int = 0) -> tf.data.Dataset:
+    """Endless training batches of the kind that `params.system` learns from.
+
+    Args:
+      records: directory of the record set.
+      manifest: of the record set.
+      params: of the run.
+      first_batch: start of the stream, counted in batches from its beginning.
+
+    Returns:
+      What `training_batches` or `pairs.training_pairs` gives.
+
+    Raises:
+      UserError: the split has no tracks.
+    """
+    paths = shard_paths(records, manifest, "train")
+    if params.system.uses_triplets:
+        return training_pairs(paths, first_batch=first_batch, **_of_pairs(manifest, "train", params))
+    return training_batches(
+        paths,
+        tracks=manifest.splits["train"].tracks,
+        num_tags=len(manifest.vocabulary.tags),
+        params=params.pipeline,
+        features=params.features,
+        seed=params.training.seed,
+        first_batch=first_batch,
+    )
+
+
+def validation_set(records: str, manifest: Manifest, params: RunParams) -> tf.data.Dataset:
+    """The same excerpts, or pairs and triplets, in every epoch, so that two epochs can be compared.
+
+    Takes what `training_set` does; elements are of the same form, and the last batch may be smaller.
+    """
+    if params.system.uses_triplets:
+        paths = shard_paths(records, manifest, "validation")
+        return fixed_pairs(paths, **_of_pairs(manifest, "validation", params))
+    excerpts = fixed_excerpts(
+        records, manifest, "validation", batch_size=params.pipeline.batch_size, features=params.features
+    )
+    return excerpts.map(lambda batch: (batch["log_mel"], batch["labels"]))
+
+
+def fixed_excerpts(
+    records: str, manifest: Manifest, split: str, *, batch_size: int, features: FeatureParams
+) -> tf.data.Dataset:
+    """All consecutive non-overlapping excerpts of every track of a split once, in the order of the records.
+
+    Args:
+      records: directory of the record set.
+      manifest: of the record set.
+      split: train, validation or test.
+      batch_size: excerpts; the last batch may be smaller.
+      features: size of an excerpt.
+
+    Returns:
+      A dataset of dicts: `log_mel` float32 [batch, frames, mels] before the z-score, `labels` float32 [batch, tags],
+      `position` int64 [batch], the track's number in the split, and `track_id` string [batch].
+
+    Raises:
+      UserError: the split has no tracks.
+    """
+    paths, num_tags = shard_paths(records, manifest, split), len(manifest.vocabulary.tags)
+
+    def finish(batch: Element) -> Element:
+        return {
+            "log_mel": to_log_mel(batch["data"][:, 0], features),
+            "labels": tf.cast(batch["labels"], tf.float32),
+            "position": batch["position"],
+            "track_id": batch["track_id"],
+        }
+
+    batches = consecutive_excerpts(paths, num_tags=num_tags, features=features).batch(batch_size)
+    return batches.map(finish, **PARALLEL).prefetch(2).with_options(options(tuned=False))
 
 
 def training_batches(
@@ -50,28 +130,18 @@ def training_batches(
     batches = stream.skip(skipped).batch(params.batch_size, drop_remainder=True).enumerate(first_batch)
 
     def finish(index: tf.Tensor, batch: Element) -> tuple[tf.Tensor, tf.Tensor]:
-        log_mel = decode(batch["data"][:, 0], features)
-        return augmented(log_mel, params, seed, index), tf.cast(batch["labels"], tf.float32)
+        log_mel = to_log_mel(batch["data"][:, 0], features)
+        return augmented(log_mel, params, seed=seed, index=index), tf.cast(batch["labels"], tf.float32)
 
     return batches.map(finish, **PARALLEL).prefetch(tf.data.AUTOTUNE).with_options(options())
 
 
-def fixed_excerpts(paths: Sequence[str], *, num_tags: int, batch_size: int, features: FeatureParams) -> tf.data.Dataset:
-    """All consecutive non-overlapping excerpts of every track once, in the order of the records.
-
-    Returns:
-      A dataset of (float32 [batch, frames, mels], float32 [batch, tags], int64 [batch]: the track's position in
-      the split); the last batch may be smaller.
-    """
-    excerpts = consecutive_excerpts(paths, num_tags=num_tags, features=features)
-    batches = excerpts.batch(batch_size).map(
-        lambda x: (decode(x["data"][:, 0], features), tf.cast(x["labels"], tf.float32), x["position"]), **PARALLEL
-    )
-    return batches.prefetch(2).with_options(options(tuned=False))
-
-
-def augmented(log_mel: tf.Tensor, params: PipelineParams, seed: int, index: tf.Tensor) -> tf.Tensor:
-    """SpecAugment on float32 [n, frames, mels] if it is switched on; `index` is the batch's number."""
-    if not params.spec_augment:
-        return log_mel
-    return spec_augment(log_mel, seed=fold_in(tf.constant([seed, 1], tf.int64), index))
+def _of_pairs(manifest: Manifest, split: str, params: RunParams) -> dict[str, Any]:
+    return {
+        "vocabulary": manifest.vocabulary,
+        "notion_counts": manifest.splits[split].notion_counts,
+        "params": params.pipeline,
+        "features": params.features,
+        "seed": params.training.seed,
+        "group": params.system.group,
+    }

@@ -19,7 +19,6 @@ from tfmir import files
 from tfmir.corpora.corpus import Track
 from tfmir.errors import UserError
 from tfmir.params import FeatureParams
-from tfmir.remote import to_path
 from tfmir.vocabulary import Vocabulary
 
 SCHEMA_VERSION = 2
@@ -128,7 +127,7 @@ def shard_paths(records: str, manifest: Manifest, split: str) -> list[str]:
     """
     if split not in manifest.splits or not manifest.splits[split].tracks:
         raise UserError(f"{records}: the {split} split has no tracks: it has {_sizes(manifest)}")
-    return [str(to_path(records) / shard.file) for shard in manifest.splits[split].shards if shard.tracks]
+    return [str(files.to_path(records) / shard.file) for shard in manifest.splits[split].shards if shard.tracks]
 
 
 def read_tracks(records: str, manifest: Manifest, split: str) -> Iterator[StoredTrack]:
@@ -141,7 +140,7 @@ def read_tracks(records: str, manifest: Manifest, split: str) -> Iterator[Stored
 def save_manifest(records: str, manifest: Manifest) -> None:
     """Writes `manifest.json`, atomically: it is what makes a record set finished."""
     value = dataclasses.asdict(manifest) | {"vocabulary": manifest.vocabulary.to_dict()}
-    files.write_json(to_path(records) / MANIFEST, value)
+    files.write_json(files.to_path(records) / MANIFEST, value)
 
 
 def load_manifest(records: str) -> Manifest:
@@ -150,7 +149,7 @@ def load_manifest(records: str) -> Manifest:
     Raises:
       UserError: not there, or written by another version.
     """
-    path = to_path(records) / MANIFEST
+    path = files.to_path(records) / MANIFEST
     if not path.exists():
         raise UserError(
             f"--records={records}: no {MANIFEST} there: make it with python -m tfmir.prepare --output={records}"

@@ -2,11 +2,52 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from tfmir.evaluation.subspaces import unit
+from tfmir.data.records import Manifest, read_tracks
+from tfmir.evaluation.report import STATISTICS, Contender
+from tfmir.inference.subspaces import unit_rows
+from tfmir.inference.tracks import EmbeddedTracks, embed_tracks
+from tfmir.model.build import build_system
+from tfmir.run_directory import Run
+
+
+def baselines(run: Run, manifest: Manifest, test: EmbeddedTracks) -> dict[str, Contender]:
+    """Statistics, untrained encoder and chance; tags by the same logistic regression for each.
+
+    Args:
+      run: whose records and encoder are taken.
+      manifest: of its records.
+      test: the test split as the run embeds it.
+    """
+    keras.utils.set_random_seed(run.params.training.seed)
+    system = build_system(run.params.network, run.vocabulary)
+    train, raw = (
+        embed_tracks(system, run.records, manifest, split, description=f"embed {split}, untrained")
+        for split in ("train", "test")
+    )
+    statistics, of_test = (split_statistics(run.records, manifest, split) for split in ("train", "test"))
+    dim = run.params.encoder.embedding_dim
+    noise, other_noise = (random_embeddings(len(s.labels), dim, seed=i) for i, s in enumerate((train, test)))
+
+    def probe(train_features: np.ndarray, test_features: np.ndarray) -> np.ndarray:
+        return logistic_probe(train_features, train.labels, test_features)
+
+    return {
+        STATISTICS: Contender(unit_rows(standardize(statistics, of_test)[1]), probe(statistics, of_test)),
+        "untrained": Contender(
+            unit_rows(raw.embeddings), probe(train.embeddings, raw.embeddings), excerpts=unit_rows(raw.excerpts)
+        ),
+        "random": Contender(other_noise, probe(noise, other_noise)),
+    }
+
+
+def split_statistics(records: str, manifest: Manifest, split: str) -> np.ndarray:
+    """float32 [tracks, 3 * mels]: `statistics_features` of every track of a split, in the order of the records."""
+    return np.stack([statistics_features(track.log_mel) for track in read_tracks(records, manifest, split)])
 
 
 def statistics_features(log_mel: np.ndarray) -> np.ndarray:
@@ -24,7 +65,7 @@ def statistics_features(log_mel: np.ndarray) -> np.ndarray:
 
 def random_embeddings(tracks: int, dim: int, *, seed: int = 0) -> np.ndarray:
     """float32 [tracks, dim]: rectified noise of unit norm, as far from the tags as can be."""
-    return unit(np.maximum(np.random.default_rng(seed).normal(size=[tracks, dim]), 0.0))
+    return unit_rows(np.maximum(np.random.default_rng(seed).normal(size=[tracks, dim]), 0.0))
 
 
 def standardize(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

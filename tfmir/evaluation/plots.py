@@ -1,4 +1,4 @@
-"""Figures: t-SNE of the spaces (paper, Figure 3), training curves, leakage, recall."""
+"""Figures: t-SNE of the spaces (after the paper's Figure 3), training curves, leakage, recall."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
 from tfmir import files
+from tfmir.evaluation.tables import contenders
 from tfmir.figures import COLOURS, plt, save
 from tfmir.vocabulary import Vocabulary
 
@@ -103,7 +104,7 @@ def heat_map(axes: Axes, matrix: np.ndarray, notions: Sequence[str]) -> AxesImag
 def recall_curves(report: Mapping[str, Any], path: files.Path) -> None:
     """R@k of every contender of a report, with its interval."""
     figure, axes = plt.subplots(figsize=(5.4, 3.6), layout="constrained")
-    for (name, contender), colour in zip(report["contenders"].items(), COLOURS * 3, strict=False):
+    for (name, contender), colour in zip(contenders(report), COLOURS * 3, strict=False):
         ks = [int(k) for k in contender["recall"]]
         values = list(contender["recall"].values())
         axes.plot(ks, [value["mean"] for value in values], marker="o", label=name, color=colour)

@@ -11,7 +11,6 @@ from tfmir import files
 from tfmir.data.records import Manifest
 from tfmir.errors import UserError
 from tfmir.evaluation.triplets import COUNT, draw_track_triplets, draw_triplets
-from tfmir.remote import to_path
 from tfmir.vocabulary import Vocabulary
 
 
@@ -52,7 +51,7 @@ def stored_questions(
     Those of other shards, excerpts or numbers are drawn anew. A record set that cannot be written to is no error:
     the same seed gives the same triplets.
     """
-    path = to_path(records) / f"triplets-{split}.npz"
+    path = files.to_path(records) / f"triplets-{split}.npz"
     shards = [shard.sha256 for shard in manifest.splits[split].shards]
     key = hashlib.sha256(f"{shards} {len(excerpt_tracks)} {COUNT}".encode()).hexdigest()
     stored = _load(path, key, manifest.vocabulary)

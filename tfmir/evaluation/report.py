@@ -1,22 +1,26 @@
 """The numbers of a run beside its baselines: the structure of `report.json`.
 
-    {"notions": {notion: [tag, …]}, "tracks": int, "contenders": {name: contender}, "ratios": {...},
+    {"schema_version": 2, "run": name, "notions": {notion: [tag, …]}, "tracks": int,
+     "system": contender, "baselines": {name: contender}, "ratios": {...},
      "training": {"epochs": int, "seconds_per_epoch": number, "seconds": number, "cpu_seconds_per_epoch": number,
                   "cpu_seconds": number} or null,
-     "human": {"triplets": int, "votes": int, "whole": interval, "subspaces": {notion: interval}} or null}
+     "human": {"triplets": int, "votes": int, "whole": interval, "subspaces": {notion: interval},
+               "inner_product": interval or null} or null}
 
-    contender   recall          {k: interval}, whole space, all tags
+    contender   recall          {k: interval}, whole space by inner product, all tags
                 recall_notion   {notion: {k: interval}}, own sub-space if disentangled, that notion's tags
                 roc_auc         interval, macro;  pr_auc  number, macro
                 roc_auc_tag, pr_auc_tag           {tag: number or null};  roc_auc_notion  {notion: number or null}
-                triplets        {notion: interval}, whole space;  triplets_subspace  the same in the sub-space
-                triplets_track  interval, whole space, excerpts of one track against another's
-                cosine          {"recall", "triplets"} as above by cosine, where the embedding is not of unit norm
+                triplets        {notion: interval}, whole space by cosine;  triplets_subspace  in the sub-space
+                triplets_track  interval, whole space by cosine, excerpts of one track against another's
+                cosine, inner_product             {"recall", "recall_notion", "triplets", "triplets_track"} by each of
+                                the two, where the embedding is not of unit norm and they differ; else null
                 leakage         [[number]], row: sub-space, column: notion of the triplets;  leakage_gap  number
     ratios      {"recall_1_over_statistics": interval}, paired bootstrap over queries
     interval    {"mean": number, "low": number, "high": number}, 95 %
 
-What a contender does not have (scores, sub-spaces) is null.
+What a contender does not have (scores, sub-spaces) is null. Retrieval is by inner product, by which the plain classifier
+collapses in the paper (section 5); triplets are by its D, the cosine (section 3.1).
 """
 
 from __future__ import annotations
@@ -31,35 +35,13 @@ import numpy as np
 from tfmir.evaluation.bootstrap import interval, ratio_interval
 from tfmir.evaluation.questions import Questions, draw_questions
 from tfmir.evaluation.retrieval import KS, recall_at_k
-from tfmir.evaluation.subspaces import subspace_embeddings, unit
 from tfmir.evaluation.tagging import macro_roc_auc_interval, pr_auc, roc_auc
 from tfmir.evaluation.triplets import correct, leakage_gap, leakage_matrix
+from tfmir.inference.subspaces import subspace_embeddings, unit_rows
 from tfmir.vocabulary import Vocabulary
 
+SCHEMA_VERSION = 2
 STATISTICS = "statistics"
-
-
-@dataclasses.dataclass(frozen=True)
-class EmbeddedSplit:
-    """A split as a system sees it.
-
-    Attributes:
-      track_ids: in the order of the records.
-      labels: bool [tracks, tags].
-      embeddings: float32 [tracks, dim], unit norm for a normalised system.
-      excerpts: float32 [excerpts, dim], the same of every consecutive excerpt.
-      excerpt_tracks: int64 [excerpts], the track of each.
-      scores: float32 [tracks, tags].
-      statistics: float32 [tracks, 3 * mels], see `baselines.statistics_features`.
-    """
-
-    track_ids: tuple[str, ...]
-    labels: np.ndarray
-    embeddings: np.ndarray
-    scores: np.ndarray
-    statistics: np.ndarray
-    excerpts: np.ndarray
-    excerpt_tracks: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,20 +63,24 @@ class Contender:
     excerpts: np.ndarray | None = None
 
 
-def evaluate(
+def build_report(
+    name: str,
     vocabulary: Vocabulary,
     labels: np.ndarray,
-    contenders: Mapping[str, Contender],
+    system: Contender,
+    baselines: Mapping[str, Contender],
     *,
     questions: Questions | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """All figures of all contenders on the same tracks, triplets and resamples.
+    """All figures of the system and of its baselines on the same tracks, triplets and resamples.
 
     Args:
+      name: of the run.
       vocabulary: tags and notions.
       labels: bool [tracks, tags] of the test split.
-      contenders: name -> Contender; the first is the system, one may be called "statistics".
+      system: what the run has learnt.
+      baselines: name -> what it must beat.
       questions: the triplets to predict; None draws some, without those of tracks.
       seed: of triplets and bootstrap.
 
@@ -102,16 +88,17 @@ def evaluate(
       The structure of this module's docstring; JSON types only.
     """
     questions = questions or draw_questions(vocabulary, labels, np.arange(len(labels)), seed=seed)
-    results = {name: _figures(vocabulary, labels, c, questions, seed) for name, c in contenders.items()}
     ratios = {}
-    first = next(iter(contenders))
-    if STATISTICS in contenders and first != STATISTICS:
-        ours, theirs = (recall_at_k(contenders[n].embeddings, labels, ks=(1,))[:, 0] for n in (first, STATISTICS))
+    if STATISTICS in baselines:
+        ours, theirs = (recall_at_k(c.embeddings, labels, ks=(1,))[:, 0] for c in (system, baselines[STATISTICS]))
         ratios["recall_1_over_statistics"] = _json(ratio_interval(ours, theirs, seed=seed))
     return {
+        "schema_version": SCHEMA_VERSION,
+        "run": name,
         "notions": vocabulary.to_dict(),
         "tracks": len(labels),
-        "contenders": results,
+        "system": _figures(vocabulary, labels, system, questions, seed),
+        "baselines": {key: _figures(vocabulary, labels, c, questions, seed) for key, c in baselines.items()},
         "ratios": ratios,
         "training": None,
         "human": None,
@@ -119,7 +106,7 @@ def evaluate(
 
 
 def training_time(history: Sequence[Mapping[str, float]]) -> dict[str, float] | None:
-    """Epochs, median seconds of one, and their product: a pause or a busy hour does not count (paper, Table 1).
+    """Epochs, median seconds of one, and their product: a pause or a busy hour does not count (paper, section 4.3.1).
 
     `cpu_seconds` are those of all cores together: on a machine that others use too, they are the fairer measure.
 
@@ -142,24 +129,43 @@ def training_time(history: Sequence[Mapping[str, float]]) -> dict[str, float] | 
 def _figures(
     vocabulary: Vocabulary, labels: np.ndarray, contender: Contender, questions: Questions, seed: int
 ) -> dict[str, Any]:
-    triplets = questions.notions
-    whole = contender.embeddings
-    parts = subspace_embeddings(whole, vocabulary) if contender.disentangled else None
-    matrix = leakage_matrix(parts, triplets) if parts else None
-    recall_notion = {
-        notion: _recall(parts[notion] if parts else whole, labels[:, vocabulary.tags_of(notion)], seed)
-        for notion in vocabulary.notions
-    }
+    by_product = _by_similarity(vocabulary, labels, contender, questions, seed)
+    by_cosine = by_product
+    if not contender.normalized:
+        excerpts = None if contender.excerpts is None else unit_rows(contender.excerpts)
+        of_unit_norm = dataclasses.replace(contender, embeddings=unit_rows(contender.embeddings), excerpts=excerpts)
+        by_cosine = _by_similarity(vocabulary, labels, of_unit_norm, questions, seed)
+    parts = subspace_embeddings(contender.embeddings, vocabulary) if contender.disentangled else None
+    matrix = leakage_matrix(parts, questions.notions) if parts else None
+    own = {n: _accuracy(parts[n], t, seed) for n, t in questions.notions.items()} if parts else None
     return {
-        "recall": _recall(whole, labels, seed),
-        "recall_notion": recall_notion,
+        "recall": by_product["recall"],
+        "recall_notion": by_product["recall_notion"],
         **_tagging(vocabulary, labels, contender.scores, seed),
-        "triplets": {n: _accuracy(whole, t, seed) for n, t in triplets.items()},
-        "triplets_subspace": {n: _accuracy(parts[n], t, seed) for n, t in triplets.items()} if parts else None,
-        "triplets_track": _accuracy(contender.excerpts, questions.track, seed),
-        "cosine": None if contender.normalized else _by_cosine(whole, labels, triplets, seed),
+        "triplets": by_cosine["triplets"],
+        "triplets_subspace": own,
+        "triplets_track": by_cosine["triplets_track"],
+        "cosine": None if contender.normalized else by_cosine,
+        "inner_product": None if contender.normalized else by_product,
         "leakage": None if matrix is None else matrix.tolist(),
         "leakage_gap": None if matrix is None else _number(leakage_gap(matrix)),
+    }
+
+
+def _by_similarity(
+    vocabulary: Vocabulary, labels: np.ndarray, contender: Contender, questions: Questions, seed: int
+) -> dict[str, Any]:
+    """All that depends on how two embeddings are compared: by their inner product."""
+    whole = contender.embeddings
+    parts = subspace_embeddings(whole, vocabulary) if contender.disentangled else {}
+    return {
+        "recall": _recall(whole, labels, seed),
+        "recall_notion": {
+            notion: _recall(parts.get(notion, whole), labels[:, vocabulary.tags_of(notion)], seed)
+            for notion in vocabulary.notions
+        },
+        "triplets": {notion: _accuracy(whole, triplets, seed) for notion, triplets in questions.notions.items()},
+        "triplets_track": _accuracy(contender.excerpts, questions.track, seed),
     }
 
 
@@ -167,14 +173,6 @@ def _accuracy(embeddings: np.ndarray | None, triplets: np.ndarray | None, seed: 
     if embeddings is None or triplets is None:
         return None
     return _json(interval(correct(embeddings, triplets), seed=seed))
-
-
-def _by_cosine(
-    embeddings: np.ndarray, labels: np.ndarray, triplets: Mapping[str, np.ndarray], seed: int
-) -> dict[str, Any]:
-    cosine = unit(embeddings)
-    accuracies = {notion: _accuracy(cosine, t, seed) for notion, t in triplets.items()}
-    return {"recall": _recall(cosine, labels, seed), "triplets": accuracies}
 
 
 def _recall(embeddings: np.ndarray, labels: np.ndarray, seed: int) -> dict[str, Any]:

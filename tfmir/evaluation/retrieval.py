@@ -1,4 +1,4 @@
-"""Retrieval: recall at k of the tags of a query among its nearest neighbours (paper, section 4.5, eq. 12)."""
+"""Retrieval: recall at k of the tags of a query among its nearest neighbours (paper, section 4.3.2, eq. 12)."""
 
 from __future__ import annotations
 

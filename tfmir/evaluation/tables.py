@@ -2,37 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from tfmir.markdown import table
 
 
-def markdown(report: dict[str, Any]) -> str:
+def report_text(report: dict[str, Any]) -> str:
     """All tables of a report: contenders, notions, leakage, tags."""
     sections = [_contenders(report), _notions(report), _leakage(report), _tags(report)]
     return "\n".join(section for section in sections if section)
 
 
-def summary(report: dict[str, Any]) -> str:
+def headline(report: dict[str, Any]) -> str:
     """The first table and the ratio to the statistics baseline."""
     lines = [_contenders(report)]
     for name, value in report["ratios"].items():
         lines.append(f"{name}: {value['mean']:.3f} [{value['low']:.3f}, {value['high']:.3f}]")
-    system = next(iter(report["contenders"].values()))
+    system = report["system"]
     if system["leakage_gap"] is not None:
         lines.append(f"leakage gap (diagonal minus the rest): {system['leakage_gap']:.3f}")
     if report["human"]:
         human = report["human"]
-        spaces = {"whole space": human["whole"], **human["subspaces"]}
+        by_product = {"whole space by inner product": human["inner_product"]} if human["inner_product"] else {}
+        spaces = {"whole space": human["whole"], **by_product, **human["subspaces"]}
         found = ", ".join(f"{name} {_interval(value)}" for name, value in spaces.items())
         lines.append(f"agreement with {human['votes']} votes of listeners on {human['triplets']} triplets: {found}")
     return "\n".join(lines)
 
 
+def contenders(report: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """(name, figures) of the system, by the name of its run, and of every baseline."""
+    return [(report["run"], report["system"]), *((f"{name} (baseline)", c) for name, c in report["baselines"].items())]
+
+
 def _contenders(report: dict[str, Any]) -> str:
-    ks = list(next(iter(report["contenders"].values()))["recall"])
+    ks = list(report["system"]["recall"])
     rows = []
-    for name, c in report["contenders"].items():
+    for name, c in contenders(report):
         rows.append([name, *(_interval(c["recall"][k]) for k in ks), _interval(c["roc_auc"]), _figure(c["pr_auc"])])
         if c["cosine"]:
             rows.append([f"{name}, by cosine", *(_interval(c["cosine"]["recall"][k]) for k in ks), "–", "–"])
@@ -41,19 +48,36 @@ def _contenders(report: dict[str, Any]) -> str:
 
 def _notions(report: dict[str, Any]) -> str:
     rows = []
-    for name, c in report["contenders"].items():
+    for name, c in contenders(report):
         for notion in report["notions"]:
             own = _interval((c["triplets_subspace"] or {}).get(notion))
             recall, auc = _interval(c["recall_notion"][notion]["1"]), _figure((c["roc_auc_notion"] or {}).get(notion))
             rows.append([name, notion, recall, auc, _interval(c["triplets"][notion]), own])
         if c["triplets_track"]:
             rows.append([name, "track", "–", "–", _interval(c["triplets_track"]), "–"])
+        rows += _by_the_other(name, c)
     head = ["contender", "notion", "R@1", "ROC-AUC", "triplets, whole space", "triplets, sub-space"]
-    return "## Per notion\n\nR@1 in the notion's own sub-space where there is one.\n\n" + table(head, rows)
+    note = (
+        "R@1 in the notion's own sub-space where there is one. Retrieval is by inner product, triplets are by cosine; "
+        '"the other way" is retrieval by cosine and triplets by inner product, where the two differ.\n\n'
+    )
+    return "## Per notion\n\n" + note + table(head, rows)
+
+
+def _by_the_other(name: str, contender: dict[str, Any]) -> list[list[str]]:
+    """Rows by the similarity that the rows above do not use, where the embedding is not of unit norm."""
+    if not contender["cosine"]:
+        return []
+    retrieval, triplets = contender["cosine"]["recall_notion"], contender["inner_product"]
+    rows = [
+        [f"{name}, the other way", notion, _interval(recall["1"]), "–", _interval(triplets["triplets"][notion]), "–"]
+        for notion, recall in retrieval.items()
+    ]
+    return [*rows, [f"{name}, the other way", "track", "–", "–", _interval(triplets["triplets_track"]), "–"]]
 
 
 def _leakage(report: dict[str, Any]) -> str:
-    name, system = next(iter(report["contenders"].items()))
+    name, system = report["run"], report["system"]
     if system["leakage"] is None:
         return ""
     notions = list(report["notions"])
@@ -64,10 +88,10 @@ def _leakage(report: dict[str, Any]) -> str:
 
 
 def _tags(report: dict[str, Any]) -> str:
-    contenders = {name: c for name, c in report["contenders"].items() if c["roc_auc_tag"]}
+    scoring = [(name, c) for name, c in contenders(report) if c["roc_auc_tag"]]
     tags = [f"{notion}/{tag}" for notion, tags in report["notions"].items() for tag in tags]
-    rows = [[tag, *(_figure(c["roc_auc_tag"][tag]) for c in contenders.values())] for tag in tags]
-    return "## ROC-AUC per tag\n\n" + table(["tag", *contenders], rows)
+    rows = [[tag, *(_figure(c["roc_auc_tag"][tag]) for _, c in scoring)] for tag in tags]
+    return "## ROC-AUC per tag\n\n" + table(["tag", *(name for name, _ in scoring)], rows)
 
 
 def _figure(value: float | None) -> str:

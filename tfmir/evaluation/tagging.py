@@ -1,4 +1,4 @@
-"""Auto-tagging: areas under the ROC and precision-recall curves, per tag and macro (paper, section 4.5)."""
+"""Auto-tagging: areas under the ROC and precision-recall curves, per tag and macro (paper, section 4.3.3)."""
 
 from __future__ import annotations
 

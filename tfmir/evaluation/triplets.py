@@ -1,4 +1,4 @@
-"""Triplet prediction along each notion, and the leakage between sub-spaces (paper, sections 4.5 and 5.3)."""
+"""Triplet prediction along each notion (paper, sections 4.1 and 4.3.4), and the leakage between sub-spaces (ours)."""
 
 from __future__ import annotations
 

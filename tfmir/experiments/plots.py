@@ -1,4 +1,4 @@
-"""Figures of a comparison: recall, retrieval against training time, leakage, and the paper's Figure 3."""
+"""Figures of a comparison: recall, retrieval against training time, leakage, and one after the paper's Figure 3."""
 
 from __future__ import annotations
 
@@ -8,38 +8,63 @@ from typing import Any
 
 import numpy as np
 
+from tfmir.errors import UserError
 from tfmir.evaluation.plots import heat_map, project
-from tfmir.evaluation.subspaces import subspace_embeddings
 from tfmir.experiments.columns import Reports
 from tfmir.figures import COLOURS, plt, save
-from tfmir.training.run_directory import Run
+from tfmir.inference.subspaces import subspace_embeddings
+from tfmir.run_directory import Run
+from tfmir.vocabulary import Vocabulary
 
 _MARKERS = "os^Dv<>Pp"
 _MAX_POINTS = 1000
 
 
-def draw(runs: Mapping[str, Sequence[Run]], reports: Reports, folder: pathlib.Path) -> dict[str, str]:
-    """All figures of a comparison, as PNG: file name -> caption."""
-    captions = {"recall.png": "Recall at k, mean over the seeds"}
+CAPTIONS = {
+    "recall.png": "Recall at k, mean over the seeds",
+    "time.png": "Recall at 1 against training time",
+    "leakage.png": "Share of a notion's triplets (column) that each sub-space (row) predicts",
+    "tsne.png": "t-SNE of the test tracks of a disentangled system: all of them, two tags of one notion in colour; the "
+    "whole space beside the sub-space of that notion (after the paper's Figure 3)",
+}
+
+
+def draw(
+    runs: Mapping[str, Sequence[Run]], reports: Reports, folder: pathlib.Path, *, tsne_tags: str = ""
+) -> dict[str, str]:
+    """All figures of a comparison, as PNG: file name -> caption.
+
+    Args:
+      runs: system -> its runs, one a seed.
+      reports: the same of their reports.
+      folder: where they go.
+      tsne_tags: `notion/a,b`; empty: the two most frequent tags of the first notion that has two.
+
+    Raises:
+      UserError: there are no such tags.
+    """
+    drawn = ["recall.png"]
     recall_curves(reports, folder / "recall.png")
     if all(report["training"] for group in reports.values() for report in group):
-        captions["time.png"] = "Recall at 1 against training time"
+        drawn.append("time.png")
         recall_against_time(reports, folder / "time.png")
-    disentangled = {s: r for s, r in reports.items() if r[0]["own"]["leakage"]}
+    disentangled = {s: r for s, r in reports.items() if r[0]["system"]["leakage"]}
     if disentangled:
-        captions["leakage.png"] = "Share of a notion's triplets (column) that each sub-space (row) predicts"
+        drawn += ["leakage.png", "tsne.png"]
         leakage_matrices(disentangled, folder / "leakage.png")
-    captions["tsne.png"] = "t-SNE of the test tracks of two tags: the whole space, and the sub-space of their notion"
-    tsne_pairs({system: group[0] for system, group in runs.items()}, folder / "tsne.png")
-    return captions
+        shown = "triplet_disentangled" if "triplet_disentangled" in disentangled else next(iter(disentangled))
+        tsne_of_two_tags(runs[shown][0], folder / "tsne.png", tags=tsne_tags)
+    elif tsne_tags:
+        raise UserError(f"--tsne_tags={tsne_tags}: none of {', '.join(runs)} has sub-spaces: add triplet_disentangled")
+    return {name: CAPTIONS[name] for name in drawn}
 
 
 def recall_curves(reports: Reports, path: pathlib.Path) -> None:
     """Mean R@k over the seeds of every system."""
     figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
     for (system, group), style in zip(reports.items(), _styles(), strict=False):
-        ks = [int(k) for k in group[0]["own"]["recall"]]
-        values = np.mean([[v["mean"] for v in r["own"]["recall"].values()] for r in group], axis=0)
+        ks = [int(k) for k in group[0]["system"]["recall"]]
+        values = np.mean([[v["mean"] for v in r["system"]["recall"].values()] for r in group], axis=0)
         axes.plot(ks, values, label=system, **style)
     axes.set_xscale("log", base=2)
     axes.set_xticks(ks, [str(k) for k in ks])
@@ -53,7 +78,7 @@ def recall_against_time(reports: Reports, path: pathlib.Path) -> None:
     figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
     for (system, group), style in zip(reports.items(), _styles(), strict=False):
         minutes = [report["training"]["cpu_seconds"] / 60 for report in group]
-        recall = [report["own"]["recall"]["1"]["mean"] for report in group]
+        recall = [report["system"]["recall"]["1"]["mean"] for report in group]
         axes.plot(minutes, recall, label=system, **{**style, "linestyle": "none"})
     axes.set(xlabel="training time (minutes of CPU time: epochs × their median)", ylabel="R@1")
     figure.legend(frameon=False, loc="outside right upper", fontsize=8)
@@ -68,42 +93,52 @@ def leakage_matrices(reports: Reports, path: pathlib.Path) -> None:
         1, len(reports), figsize=(size * len(reports), size + 0.6), squeeze=False, layout="constrained"
     )
     for panel, (system, group) in zip(axes[0], reports.items(), strict=True):
-        heat_map(panel, np.mean([report["own"]["leakage"] for report in group], axis=0), notions)
+        heat_map(panel, np.mean([report["system"]["leakage"] for report in group], axis=0), notions)
         panel.set_title(system, fontsize=9)
     save(figure, path)
 
 
-def tsne_pairs(runs: Mapping[str, Run], path: pathlib.Path) -> None:
-    """The paper's Figure 3: of each system the whole space above and one sub-space below, two tags in colour.
+def tsne_of_two_tags(run: Run, path: pathlib.Path, *, tags: str = "") -> None:
+    """The paper's Figure 3: two tags in colour before all other tracks, the whole space beside the notion's sub-space.
 
-    The notion is the first with two tags, the tags its two most frequent ones of the test split.
+    Args:
+      run: of a disentangled system, evaluated.
+      path: of the PNG.
+      tags: see `draw`.
+
+    Raises:
+      UserError: there are no such tags.
     """
-    stored = {system: _test_split(run) for system, run in runs.items()}
-    vocabulary = next(iter(runs.values())).vocabulary
-    notion = next((n for n in vocabulary.notions if len(vocabulary.tags_of(n)) > 1), vocabulary.notions[0])
-    tags = vocabulary.tags_of(notion)
-    labels = next(iter(stored.values()))[1]
-    two = tags[np.argsort(-labels[:, tags].sum(axis=0), kind="stable")][:2]
-    figure, axes = plt.subplots(2, len(runs), figsize=(2.3 * len(runs), 5), squeeze=False, layout="constrained")
-    for column, (system, (embeddings, labels)) in enumerate(stored.items()):
-        spaces = {"whole space": embeddings}
-        if runs[system].params.system.disentangled:
-            spaces[f"{notion} sub-space"] = subspace_embeddings(embeddings, vocabulary)[notion]
-        for row, panel in enumerate(axes[:, column]):
-            if row >= len(spaces):
-                panel.axis("off")
-                continue
-            name, space = list(spaces.items())[row]
-            points = project(space[:_MAX_POINTS], seed=0)
-            for tag, colour in zip(two, COLOURS, strict=False):
-                tagged = points[labels[:_MAX_POINTS, tag]]
-                panel.scatter(*tagged.T, s=8, color=colour, linewidths=0, label=vocabulary.tags[tag])
-            panel.set_title(f"{system}\n{name}" if row == 0 else name, fontsize=7)
-            panel.set_xticks([])
-            panel.set_yticks([])
-    handles, names = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=2, frameon=False)
+    embeddings, labels = _test_split(run)
+    notion, two = _two_tags(tags, run.vocabulary, labels)
+    spaces = {"whole space": embeddings, f"{notion} sub-space": subspace_embeddings(embeddings, run.vocabulary)[notion]}
+    figure, axes = plt.subplots(1, 2, figsize=(8, 4.4), layout="constrained")
+    for panel, (name, space) in zip(axes, spaces.items(), strict=True):
+        points = project(space[:_MAX_POINTS], seed=0)
+        panel.scatter(*points.T, s=6, color="lightgrey", linewidths=0, label="all other tracks")
+        for tag, colour in zip(two, COLOURS, strict=False):
+            tagged = points[labels[:_MAX_POINTS, tag]]
+            panel.scatter(*tagged.T, s=10, color=colour, linewidths=0, label=run.vocabulary.tags[tag])
+        panel.set(title=f"{run.path.name}: {name}", xticks=[], yticks=[])
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     save(figure, path)
+
+
+def _two_tags(asked: str, vocabulary: Vocabulary, labels: np.ndarray) -> tuple[str, list[int]]:
+    """A notion and two of its tags, by name or else by frequency."""
+    if not asked:
+        notion = next((n for n in vocabulary.notions if len(vocabulary.tags_of(n)) > 1), vocabulary.notions[0])
+        tags = vocabulary.tags_of(notion)
+        return notion, [int(tag) for tag in tags[np.argsort(-labels[:, tags].sum(axis=0), kind="stable")][:2]]
+    notion, _, names = asked.partition("/")
+    wanted = [f"{notion}/{name.strip()}" for name in names.split(",")]
+    unknown = [name for name in wanted if name not in vocabulary.tags]
+    if len(wanted) != 2 or unknown:
+        raise UserError(
+            f"--tsne_tags={asked}: expected a notion and two of its tags, such as instrument/piano,guitar, of: "
+            + ", ".join(vocabulary.tags)
+        )
+    return notion, [vocabulary.tags.index(name) for name in wanted]
 
 
 def _test_split(run: Run) -> tuple[np.ndarray, np.ndarray]:

@@ -12,20 +12,23 @@ import sys
 import threading
 from collections.abc import Sequence
 
+from joblib import cpu_count
 from tqdm import tqdm
 
-from tfmir.data.engine import cpu_count
+from tfmir import files
 from tfmir.errors import UserError
+from tfmir.evaluation.report import SCHEMA_VERSION
 
 _POLL_SECS = 2.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """A run directory, and the flags that train it (without `--run`)."""
+    """A run directory, the flags that train it (without `--run`), and those that evaluate it."""
 
     run: pathlib.Path
     flags: tuple[str, ...]
+    evaluation: tuple[str, ...] = ()
 
 
 class _Processes:
@@ -90,10 +93,20 @@ def run_jobs(jobs: Sequence[Job], *, side_by_side: int) -> None:
 
 def _train_and_evaluate(job: Job, processes: _Processes, environment: dict[str, str]) -> None:
     job.run.mkdir(parents=True, exist_ok=True)
-    log, report, trained = job.run / "train.log", job.run / "report.json", job.run / "history.csv"
+    log = job.run / "train.log"
     processes.call([sys.executable, "-m", "tfmir.train", *job.flags, f"--run={job.run}"], log, environment)
+    if not _is_evaluated(job):
+        words = [sys.executable, "-m", "tfmir.evaluate", f"--run={job.run}", "--nobaselines", *job.evaluation]
+        processes.call(words, log, environment)
+
+
+def _is_evaluated(job: Job) -> bool:
+    """Whether the report is of the newest weights and this version, and has the votes of listeners if they are asked."""
+    report, trained = job.run / "report.json", job.run / "history.csv"
     if not report.exists() or report.stat().st_mtime < trained.stat().st_mtime:
-        processes.call([sys.executable, "-m", "tfmir.evaluate", f"--run={job.run}", "--nobaselines"], log, environment)
+        return False
+    stored = files.read_json(report)
+    return stored.get("schema_version") == SCHEMA_VERSION and bool(stored["human"] or not job.evaluation)
 
 
 def _state(run: pathlib.Path) -> str:

@@ -22,11 +22,11 @@ from tfmir.data.records import check_features, load_manifest
 from tfmir.errors import UserError
 from tfmir.evaluation.retrieval import recall_at_k
 from tfmir.evaluation.tagging import roc_auc
+from tfmir.inference.tracks import embed_tracks
+from tfmir.inference.weights import load_system
 from tfmir.markdown import table
 from tfmir.params import RunParams
-from tfmir.training.loop import trained_system
-from tfmir.training.run_directory import load_history, trained_run
-from tfmir.training.tracks import embed_tracks
+from tfmir.run_directory import load_history, trained_run
 
 _LOWER_IS_BETTER = ("val_loss",)
 _HYPERBAND_FACTOR = 3
@@ -35,7 +35,7 @@ _OF_THE_TUNER = "tuner/"  # what hyperband adds to a trial's settings
 
 
 @dataclasses.dataclass(frozen=True)
-class Search:
+class Tuning:
     """What is searched for.
 
     Attributes:
@@ -72,7 +72,7 @@ class RunTuner(base_tuner.BaseTuner):
       oracle: chooses the settings.
     """
 
-    def __init__(self, wanted: Search, oracle: keras_tuner.Oracle):
+    def __init__(self, wanted: Tuning, oracle: keras_tuner.Oracle):
         super().__init__(oracle, directory=wanted.output, project_name="oracle")
         self.wanted = wanted
 
@@ -104,7 +104,7 @@ class RunTuner(base_tuner.BaseTuner):
         return _argv(self.wanted, chosen)
 
 
-def search(wanted: Search) -> None:
+def tune(wanted: Tuning) -> None:
     """Runs the search to its end and writes its results; as one worker of several, runs trials and writes none.
 
     Raises:
@@ -139,7 +139,7 @@ def validation_figures(run_path: str) -> dict[str, float]:
     run = trained_run(run_path)
     manifest = load_manifest(run.records)
     check_features(manifest, run.params.features, source=run.records)
-    system = trained_system(run)
+    system = load_system(run)
     tracks = embed_tracks(system, run.records, manifest, "validation")
     return {
         "val_recall_1": float(recall_at_k(tracks.embeddings, tracks.labels, ks=(1,)).mean()),
@@ -148,7 +148,7 @@ def validation_figures(run_path: str) -> dict[str, float]:
     }
 
 
-def _oracle(wanted: Search) -> keras_tuner.Oracle:
+def _oracle(wanted: Tuning) -> keras_tuner.Oracle:
     space = keras_tuner.HyperParameters()
     for name, values in wanted.choices.items():
         space.Choice(name, list(values))
@@ -181,7 +181,7 @@ def _copy(source: pathlib.Path, target: pathlib.Path) -> None:
     temporary.rename(target)
 
 
-def _claim(output: pathlib.Path, wanted: Search) -> None:
+def _claim(output: pathlib.Path, wanted: Tuning) -> None:
     """Refuses to go on with a search of other settings; more trials are the same search."""
     note = output / "search.json"
     asked = json.loads(json.dumps(dataclasses.asdict(wanted) | {"output": "", "max_trials": 0}))
@@ -199,7 +199,7 @@ def _settings(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if not name.startswith(_OF_THE_TUNER)}
 
 
-def _argv(wanted: Search, chosen: Mapping[str, Any]) -> list[str]:
+def _argv(wanted: Tuning, chosen: Mapping[str, Any]) -> list[str]:
     """The flags of a run with some settings chosen."""
     given = [word for word in flags.to_argv(wanted.params) if word.lstrip("-").split("=")[0] not in chosen]
     return [f"--records={wanted.records}", *given, *(f"--{name}={value}" for name, value in chosen.items())]

@@ -1,7 +1,4 @@
-"""Layers of the systems, each a thin holder of weights around a pure function of tensors.
-
-`unit` and `subspace_unit` are the numerics that every system, the evaluation and the exported signatures share.
-"""
+"""Layers of the systems, each a thin holder of weights around a pure function of tensors (`subspaces.py`)."""
 
 from __future__ import annotations
 
@@ -11,69 +8,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfmir.model.subspaces import subspace_unit
 from tfmir.params import FeatureParams
-
-# Squared norms below this count as zero: far under any live ReLU embedding, far above float32's denormals.
-_ZERO_NORM_SQ = 1e-20
 
 # The logits of unit vectors start with this standard deviation. Initialisers made for inputs of unit variance per
 # component (Glorot's) would start them at a few hundredths, and the encoder would hardly hear the loss.
 _LOGIT_DEVIATION = 0.5
-
-
-def unit(x: tf.Tensor) -> tf.Tensor:
-    """Scales the last axis to norm 1; a zero vector stays zero with gradient 0, never NaN.
-
-    `tf.math.l2_normalize` has a finite but huge gradient at zero; a dead ReLU sub-space must not push.
-
-    Args:
-      x: float [..., dim].
-
-    Returns:
-      float [..., dim] of norm 1 or 0, computed in float32.
-    """
-    x = tf.cast(x, tf.float32)
-    norm_sq = tf.reduce_sum(tf.square(x), axis=-1, keepdims=True)
-    alive = norm_sq > _ZERO_NORM_SQ
-    # Both branches of a `where` are differentiated, so the dead one must be finite before the choice.
-    scale = tf.where(alive, tf.math.rsqrt(tf.where(alive, norm_sq, 1.0)), 0.0)
-    return x * scale
-
-
-def subspace_unit(x: tf.Tensor, notions: int) -> tf.Tensor:
-    """Divides each notion's part of the embedding by its own norm (paper, eq. 9, for all notions at once).
-
-    Because the masks m_s are disjoint, `(f∘m_s)/‖f∘m_s‖` for every s lie side by side in one vector.
-
-    Args:
-      x: float [batch, dim].
-      notions: how many equal parts `dim` has.
-
-    Returns:
-      float32 [batch, dim].
-    """
-    parts = tf.reshape(x, [-1, notions, x.shape[-1] // notions])  # [batch, notions, dim / notions]
-    return tf.reshape(unit(parts), [-1, x.shape[-1]])
-
-
-def subspace_norms(x: tf.Tensor, notions: int) -> tf.Tensor:
-    """float32 [batch, notions]: the norm of each notion's part of `x` [batch, dim]."""
-    return tf.norm(tf.cast(tf.reshape(x, [-1, notions, x.shape[-1] // notions]), tf.float32), axis=-1)
-
-
-def notion_similarity(x: tf.Tensor, notion: tf.Tensor, notions: int) -> tf.Tensor:
-    """Cosines inside the sub-space of each row's own notion, as one matrix product.
-
-    Args:
-      x: float32 [n, dim], as `subspace_unit` gives it.
-      notion: int [n], the notion in which row i is compared.
-      notions: how many equal parts `dim` has.
-
-    Returns:
-      float32 [n, n], row i in the sub-space of `notion[i]`.
-    """
-    mask = tf.repeat(tf.one_hot(notion, notions, dtype=x.dtype), x.shape[-1] // notions, axis=1)  # [n, dim]
-    return tf.matmul(x * mask, x, transpose_b=True)
 
 
 @keras.saving.register_keras_serializable("tfmir")
@@ -99,7 +39,8 @@ class ZScore(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("tfmir")
 class TagVectors(keras.layers.Layer):
-    """One learnt vector a tag, without bias and not normalised: logits `f · p_z` (paper, eqs. 6, 7 and 9).
+    """One learnt vector a tag, without bias and not normalised: logits `f · p_z` or `f · c_z`
+    (paper, eqs. 6, 7, 8, 9 and 11).
 
     With masks, a tag's vector lives in its notion's sub-space only; all notions are one matrix product.
 
@@ -165,8 +106,8 @@ class TagVectors(keras.layers.Layer):
 class Prototypes(keras.layers.Layer):
     """One embedding a tag, not learnt but set after training: the mean of the training tracks that carry it.
 
-    It is how a system that has seen no tags scores them: cosine of a track and the prototype, inside the notion's
-    sub-space where there is one.
+    It is how a system that has seen no tags scores them (paper, section 4.3.3): cosine of a track and the prototype,
+    inside the notion's sub-space where there is one.
 
     Args:
       notion_of_tag: int [tags], the sub-space of each tag; all 0 for a system with one space.
@@ -195,3 +136,35 @@ class Prototypes(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments."""
         return {**super().get_config(), "notion_of_tag": self.notion_of_tag.tolist(), "notions": self.notions}
+
+
+@keras.saving.register_keras_serializable("tfmir")
+class SubDense(keras.layers.Layer):
+    """A dense layer with ReLU for each notion, side by side: [batch, channels] -> [batch, notions * units].
+
+    Args:
+      units: of each.
+      notions: how many.
+    """
+
+    def __init__(self, units: int, notions: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.units, self.notions = units, notions
+        self.parts = [
+            keras.layers.Dense(units, activation="relu", kernel_initializer="he_uniform", name=f"part_{index}")
+            for index in range(notions)
+        ]
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Builds every part."""
+        for part in self.parts:
+            part.build(input_shape)
+        super().build(input_shape)
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        """Concatenates the parts."""
+        return tf.concat([part(x) for part in self.parts], axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Constructor arguments."""
+        return {**super().get_config(), "units": self.units, "notions": self.notions}

@@ -9,7 +9,7 @@ from tfmir.model.mining import Triplets
 
 
 def multi_label_cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """Binary cross-entropy summed over the tags (paper, eqs. 3 and 6; the sum is the paper's).
+    """Binary cross-entropy summed over the tags (paper, eq. 5).
 
     Args:
       labels: 0/1 [batch, tags].
@@ -23,7 +23,7 @@ def multi_label_cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor
 
 
 def triplet_hinge(similarity: tf.Tensor, triplets: Triplets, *, margin: float) -> tf.Tensor:
-    """`max(0, cos(a, n) - cos(a, p) + margin)` of every triplet (paper, eq. 1).
+    """`max(0, cos(a, n) - cos(a, p) + margin)` of every triplet (paper, section 3.1, eqs. 1 and 2).
 
     Args:
       similarity: float32 [n, n], row i seen from anchor i.

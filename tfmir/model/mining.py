@@ -66,7 +66,7 @@ def mine(
 ) -> Triplets:
     """Chooses one negative for every anchor.
 
-    `random`: any allowed excerpt (the paper, section 4.4). `hard`: the allowed one most similar to the anchor.
+    `random`: any allowed excerpt (the paper, section 3.1). `hard`: the allowed one most similar to the anchor.
     `semihard`: the most similar among those less similar than the positive (Schroff et al., FaceNet, CVPR 2015,
     section 3.2); an anchor without one gives no triplet.
 

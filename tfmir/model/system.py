@@ -15,8 +15,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfmir.model.encoder import build_encoder
-from tfmir.model.layers import subspace_norms, subspace_unit, unit
-from tfmir.params import RunParams
+from tfmir.model.subspaces import subspace_norms, subspace_unit, unit
+from tfmir.params import NetworkParams
 from tfmir.vocabulary import Vocabulary
 
 
@@ -24,18 +24,18 @@ class System(keras.Model):
     """The embedding, the training step and its metrics.
 
     A subclass gives `batch_loss`, `scores` and `call`. To do without this class, call `build_encoder` and the
-    functions of `layers.py`, `losses.py` and `mining.py` in a loop of your own; nothing else is hidden here.
+    functions of `subspaces.py`, `losses.py` and `mining.py` in a loop of your own; nothing else is hidden here.
 
     Args:
-      params: sizes and switches of the run.
+      params: sizes and switches of the network.
       vocabulary: tags and notions.
     """
 
-    def __init__(self, params: RunParams, vocabulary: Vocabulary):
+    def __init__(self, params: NetworkParams, vocabulary: Vocabulary):
         super().__init__(name=params.system.system)
         self.params = params
         self.vocabulary = vocabulary
-        self.notions = len(vocabulary.notions) if params.system.disentangled else 1
+        self.notions = len(self.spaces)
         if params.system.disentangled:
             vocabulary.subspace_dim(params.encoder.embedding_dim)  # refuses a size that does not divide
         self.encoder = build_encoder(params.encoder, params.features)
@@ -49,11 +49,16 @@ class System(keras.Model):
         return [self.loss_mean, self.dead_mean]
 
     @property
+    def spaces(self) -> tuple[str, ...]:
+        """Names of the parts that the embedding has: the notions, or one whole."""
+        return self.vocabulary.notions if self.params.system.disentangled else ("whole",)
+
+    @property
     def notion_of_tag(self) -> np.ndarray:
         """int32 [tags]: the sub-space of each tag; all 0 for a system with one space."""
         return self.vocabulary.notion_of_tag if self.params.system.disentangled else 0 * self.vocabulary.notion_of_tag
 
-    def features(self, log_mel: tf.Tensor, training: bool = False) -> tf.Tensor:
+    def encode(self, log_mel: tf.Tensor, training: bool = False) -> tf.Tensor:
         """The embedding layer's output f, not normalised: float32 [batch, frames, mels] -> [batch, dim], >= 0."""
         return tf.cast(self.embedding_layer(self.encoder(log_mel, training=training)), tf.float32)
 
@@ -68,12 +73,27 @@ class System(keras.Model):
         """Every notion's part divided by its own norm, side by side: [batch, dim] -> [batch, dim]."""
         return subspace_unit(embedding, self.notions) if self.params.system.normalized else embedding
 
-    def track_embedding(self, excerpts: tf.Tensor) -> tf.Tensor:
-        """float32 [batch, k, frames, mels] -> [batch, dim]: the mean over the excerpts, normalised."""
+    def excerpt_embeddings(self, log_mel: tf.Tensor) -> tf.Tensor:
+        """float32 [n, frames, mels] -> [n, dim]: the whole-space embedding of every excerpt."""
+        return self.normalise(self.encode(log_mel))
+
+    def track_embeddings(self, excerpts: tf.Tensor, track: tf.Tensor) -> tf.Tensor:
+        """A track's embedding: the mean of its excerpts' embeddings, normalised again.
+
+        Args:
+          excerpts: float32 [n, dim], as `excerpt_embeddings` gives them.
+          track: int [n], ascending from 0 without a gap: the track of each excerpt.
+
+        Returns:
+          float32 [tracks, dim].
+        """
+        return self.normalise(tf.math.segment_mean(excerpts, track))
+
+    def embed(self, excerpts: tf.Tensor) -> tf.Tensor:
+        """float32 [batch, k, frames, mels], k excerpts of each track -> their embeddings [batch, dim]."""
         batch, k = tf.shape(excerpts)[0], tf.shape(excerpts)[1]
         flat = tf.reshape(excerpts, [batch * k, *excerpts.shape[2:]])
-        embeddings = self.normalise(self.features(flat))  # [batch * k, dim]
-        return self.normalise(tf.reduce_mean(tf.reshape(embeddings, [batch, k, embeddings.shape[-1]]), axis=1))
+        return self.track_embeddings(self.excerpt_embeddings(flat), tf.repeat(tf.range(batch), k))
 
     def batch_loss(self, f: tf.Tensor, targets: Any, *, training: bool) -> tf.Tensor:
         """float32 scalar, the batch's mean loss; updates the metrics of it.
@@ -93,7 +113,7 @@ class System(keras.Model):
         """One optimiser step; the gradient is that of the mean over the global batch."""
         log_mel, targets, _ = keras.utils.unpack_x_y_sample_weight(data)
         with tf.GradientTape() as tape:
-            f = self.features(_flat(log_mel), training=True)
+            f = self.encode(_flat(log_mel), training=True)
             # Gradients are summed over the replicas, each of which holds an equal share of the batch.
             loss = self.batch_loss(f, targets, training=True) / tf.distribute.get_strategy().num_replicas_in_sync
             scaled = self.optimizer.scale_loss(loss)
@@ -104,7 +124,7 @@ class System(keras.Model):
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Metrics of one batch without learning."""
         log_mel, targets, _ = keras.utils.unpack_x_y_sample_weight(data)
-        f = self.features(_flat(log_mel))
+        f = self.encode(_flat(log_mel))
         self.batch_loss(f, targets, training=False)
         return self._results(f)
 

@@ -12,10 +12,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfmir.model.layers import TagVectors
+from tfmir.model.layers import SubDense, TagVectors
 from tfmir.model.losses import entropy_floor, multi_label_cross_entropy
 from tfmir.model.system import System
-from tfmir.params import RunParams
+from tfmir.params import NetworkParams
 from tfmir.vocabulary import Vocabulary
 
 
@@ -23,7 +23,7 @@ class TaggingSystem(System):
     """Cross-entropy summed over the tags; a subclass gives `logits`.
 
     Args:
-      params: of the run.
+      params: sizes and switches of the network.
       vocabulary: tags and notions.
       prevalence: float [tags], share of the training tracks with each tag; None where weights are loaded next.
       validation_prevalence: the same for the validation tracks; only reported figures depend on it.
@@ -31,7 +31,7 @@ class TaggingSystem(System):
 
     def __init__(
         self,
-        params: RunParams,
+        params: NetworkParams,
         vocabulary: Vocabulary,
         *,
         prevalence: Any = None,
@@ -48,7 +48,7 @@ class TaggingSystem(System):
 
     def call(self, log_mel: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Logits float32 [batch, tags] of excerpts float32 [batch, frames, mels]."""
-        return self.logits(self.features(log_mel, training=training))
+        return self.logits(self.encode(log_mel, training=training))
 
     def logits(self, f: tf.Tensor) -> tf.Tensor:
         """Similarity to every tag's vector: [batch, dim] -> float32 [batch, tags]."""
@@ -72,10 +72,17 @@ class TaggingSystem(System):
 
 
 class ProxySystem(TaggingSystem):
-    """Proxy-based metric learning: sigmoid of the similarity to a learnt vector per tag (paper, eqs. 7 and 9)."""
+    """Proxy-based metric learning: sigmoid of the similarity to a learnt vector per tag (paper, eqs. 4, 6 and 7)."""
 
-    def __init__(self, params: RunParams, vocabulary: Vocabulary, *, prevalence: Any = None, **kwargs: Any):
-        super().__init__(params, vocabulary, prevalence=prevalence, **kwargs)
+    def __init__(
+        self,
+        params: NetworkParams,
+        vocabulary: Vocabulary,
+        *,
+        prevalence: Any = None,
+        validation_prevalence: Any = None,
+    ):
+        super().__init__(params, vocabulary, prevalence=prevalence, validation_prevalence=validation_prevalence)
         masks = vocabulary.masks(params.encoder.embedding_dim) if params.system.disentangled else None
         self.proxies = TagVectors(
             tags=len(vocabulary.tags),
@@ -90,10 +97,20 @@ class ProxySystem(TaggingSystem):
 
 
 class ClassificationSystem(TaggingSystem):
-    """Classification: sigmoid(f · c_z), sigmoid(f/‖f‖ · c_z), or sigmoid(h_s/‖h_s‖ · c_z) (paper, eqs. 5, 6, 11)."""
+    """Classification: sigmoid(f · c_z), sigmoid(f/‖f‖ · c_z) (paper, eq. 8), or sigmoid(h_s/‖h_s‖ · c_z) (eq. 11).
 
-    def __init__(self, params: RunParams, vocabulary: Vocabulary, *, prevalence: Any = None, **kwargs: Any):
-        super().__init__(params, vocabulary, prevalence=prevalence, **kwargs)
+    The first, without a norm, is the plain classifier of Table 1; the paper gives it no equation.
+    """
+
+    def __init__(
+        self,
+        params: NetworkParams,
+        vocabulary: Vocabulary,
+        *,
+        prevalence: Any = None,
+        validation_prevalence: Any = None,
+    ):
+        super().__init__(params, vocabulary, prevalence=prevalence, validation_prevalence=validation_prevalence)
         groups = [vocabulary.tags_of(notion) for notion in vocabulary.notions]
         if not params.system.disentangled:
             groups = [np.arange(len(vocabulary.tags))]
@@ -116,35 +133,3 @@ class ClassificationSystem(TaggingSystem):
         if not self.params.system.disentangled:
             return super()._make_embedding_layer()
         return SubDense(self.params.encoder.embedding_dim // self.notions, self.notions, name="embedding")
-
-
-@keras.saving.register_keras_serializable("tfmir")
-class SubDense(keras.layers.Layer):
-    """A dense layer with ReLU for each notion, side by side: [batch, channels] -> [batch, notions * units].
-
-    Args:
-      units: of each.
-      notions: how many.
-    """
-
-    def __init__(self, units: int, notions: int, **kwargs: Any):
-        super().__init__(**kwargs)
-        self.units, self.notions = units, notions
-        self.parts = [
-            keras.layers.Dense(units, activation="relu", kernel_initializer="he_uniform", name=f"part_{index}")
-            for index in range(notions)
-        ]
-
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Builds every part."""
-        for part in self.parts:
-            part.build(input_shape)
-        super().build(input_shape)
-
-    def call(self, x: tf.Tensor) -> tf.Tensor:
-        """Concatenates the parts."""
-        return tf.concat([part(x) for part in self.parts], axis=-1)
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {**super().get_config(), "units": self.units, "notions": self.notions}

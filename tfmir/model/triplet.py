@@ -11,12 +11,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfmir.model.layers import Prototypes, notion_similarity, unit
+from tfmir.model.layers import Prototypes
 from tfmir.model.losses import mean_over_anchors, triplet_hinge
 from tfmir.model.mining import all_triplets, lacks_tag, mine
+from tfmir.model.subspaces import notion_similarity, unit
 from tfmir.model.system import System
 from tfmir.model.tagging import ProxySystem
-from tfmir.params import RunParams, SystemParams
+from tfmir.params import NetworkParams, SystemParams
 from tfmir.vocabulary import Vocabulary
 
 Targets = dict[str, tf.Tensor]
@@ -29,11 +30,10 @@ class TripletTerm:
       params: margin, negatives, weight of the track triplets.
       notion_of_tag: int [tags], the sub-space of each tag.
       notions: how many equal parts the embedding has.
-      seed: of random negatives.
     """
 
-    def __init__(self, params: SystemParams, *, notion_of_tag: Any, notions: int, seed: int):
-        self.params, self.notions, self.seed = params, notions, seed
+    def __init__(self, params: SystemParams, *, notion_of_tag: Any, notions: int):
+        self.params, self.notions = params, notions
         self.notion_of_tag = tf.constant(notion_of_tag, tf.int32)
         self.valid = keras.metrics.Sum("valid_triplets")
         self.active = keras.metrics.Sum("active_triplets")
@@ -46,14 +46,15 @@ class TripletTerm:
           parts: float32 [n, dim], every sub-space of f normalised.
           targets: `labels` 0/1 [pairs, 2, tags], `tag` int64 [pairs], `track` int64 [pairs, 2] and `apart` 0/1
             [pairs, 2], whether the track's excerpts overlap by half at most.
-          step: int64 scalar, varies the random negatives.
+          step: int64 scalar. The random negatives depend on it and on the batch's tracks alone, so that a resumed run
+            draws what the interrupted one would have drawn.
         """
-        seed = tf.stack([tf.constant(self.seed, tf.int64), step])
-        per_track = self.params.excerpts_of_track
-        rows = tf.reshape(tf.range(tf.shape(f)[0]), [-1, 2, per_track])  # [pairs, 2, per_track]
-        tag = tf.repeat(targets["tag"], 2 * per_track)
-        track = of_excerpts(targets["track"], per_track)
-        labels = of_excerpts(targets["labels"], per_track) > 0
+        seed = tf.stack([tf.reduce_sum(targets["track"]), step])
+        group = self.params.group
+        rows = tf.reshape(tf.range(tf.shape(f)[0]), [-1, 2, group])  # [pairs, 2, group]
+        tag = tf.repeat(targets["tag"], 2 * group)
+        track = of_excerpts(targets["track"], group)
+        labels = of_excerpts(targets["labels"], group) > 0
         partner = tf.reshape(rows[:, ::-1], [-1])
         similarity = notion_similarity(parts, tf.gather(self.notion_of_tag, tag), self.notions)
         # (`!=` would lose the static shape.) A track says nothing about a tag when it is compared with itself.
@@ -63,7 +64,7 @@ class TripletTerm:
             whole = unit(f)
             sibling = tf.reshape(rows[:, :, ::-1], [-1])
             siblings = tf.one_hot(sibling, tf.size(sibling), on_value=True, off_value=False)
-            others &= (of_excerpts(targets["apart"], per_track) > 0)[:, tf.newaxis]
+            others &= (of_excerpts(targets["apart"], group) > 0)[:, tf.newaxis]
             cosines = tf.matmul(whole, whole, transpose_b=True)
             hinge = self._hinge(cosines, sibling, positives=siblings, negatives=others, seed=seed + 1)
             loss += self.params.track_weight * hinge
@@ -84,15 +85,15 @@ class TripletTerm:
         return mean_over_anchors(losses, triplets, count=tf.shape(similarity)[0])
 
 
-def of_excerpts(values: tf.Tensor, per_track: int) -> tf.Tensor:
-    """What is said of tracks, said of each of their excerpts: [pairs, 2, ...] -> [pairs * 2 * per_track, ...]."""
-    return tf.repeat(tf.reshape(values, [-1, *values.shape[2:]]), per_track, axis=0)
+def of_excerpts(values: tf.Tensor, group: int) -> tf.Tensor:
+    """What is said of tracks, said of each of their excerpts: [pairs, 2, ...] -> [pairs * 2 * group, ...]."""
+    return tf.repeat(tf.reshape(values, [-1, *values.shape[2:]]), group, axis=0)
 
 
 class TripletSystem(System):
     """Triplet-based metric learning; tags are scored by prototypes, which are set after training."""
 
-    def __init__(self, params: RunParams, vocabulary: Vocabulary, **prevalences: Any):
+    def __init__(self, params: NetworkParams, vocabulary: Vocabulary):
         super().__init__(params, vocabulary)
         self.term = _term(self)
         self.prototypes = Prototypes(notion_of_tag=self.notion_of_tag, notions=self.notions, name="prototypes")
@@ -104,7 +105,7 @@ class TripletSystem(System):
 
     def call(self, log_mel: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Scores float32 [batch, tags] of excerpts float32 [batch, frames, mels]."""
-        return self.scores(self.features(log_mel, training=training))
+        return self.scores(self.encode(log_mel, training=training))
 
     def scores(self, embedding: tf.Tensor) -> tf.Tensor:
         """Cosine to every tag's prototype: [batch, dim] -> float32 [batch, tags], in [0, 1]."""
@@ -112,7 +113,7 @@ class TripletSystem(System):
 
     def batch_loss(self, f: tf.Tensor, targets: Targets, *, training: bool) -> tf.Tensor:
         """The mean hinge over the valid triplets."""
-        value = self.term(f, self.subspaces(f), targets, step=_step(self, targets, training=training))
+        value = self.term(f, self.subspaces(f), targets, step=_step(self, training=training))
         self.loss_mean.update_state(value, sample_weight=tf.shape(f)[0])
         return value
 
@@ -120,8 +121,15 @@ class TripletSystem(System):
 class JointSystem(ProxySystem):
     """The disentangled proxy loss plus the triplet hinge on the same embeddings (not in the paper)."""
 
-    def __init__(self, params: RunParams, vocabulary: Vocabulary, **prevalences: Any):
-        super().__init__(params, vocabulary, **prevalences)
+    def __init__(
+        self,
+        params: NetworkParams,
+        vocabulary: Vocabulary,
+        *,
+        prevalence: Any = None,
+        validation_prevalence: Any = None,
+    ):
+        super().__init__(params, vocabulary, prevalence=prevalence, validation_prevalence=validation_prevalence)
         self.term = _term(self)
         self.hinge_mean = keras.metrics.Mean("hinge")
 
@@ -132,25 +140,18 @@ class JointSystem(ProxySystem):
 
     def batch_loss(self, f: tf.Tensor, targets: Targets, *, training: bool) -> tf.Tensor:
         """Proxy loss plus `triplet_weight` times the hinge; the metric `loss` is their sum."""
-        hinge = self.term(f, self.subspaces(f), targets, step=_step(self, targets, training=training))
+        hinge = self.term(f, self.subspaces(f), targets, step=_step(self, training=training))
         self.hinge_mean.update_state(hinge, sample_weight=tf.shape(f)[0])
-        labels = of_excerpts(targets["labels"], self.params.system.excerpts_of_track)
+        labels = of_excerpts(targets["labels"], self.params.system.group)
         added = self.params.system.triplet_weight * hinge
         return self._cross_entropy(f, labels, training=training, added=added)
 
 
 def _term(system: System) -> TripletTerm:
-    return TripletTerm(
-        system.params.system,
-        notion_of_tag=system.notion_of_tag,
-        notions=system.notions,
-        seed=system.params.training.seed,
-    )
+    return TripletTerm(system.params.system, notion_of_tag=system.notion_of_tag, notions=system.notions)
 
 
-def _step(system: System, targets: Targets, *, training: bool) -> tf.Tensor:
-    """int64 scalar that varies the random negatives: in training with the step, in validation with the batch alone,
-    so that the same batch has the same triplets in every epoch."""
-    if training:
-        return tf.cast(system.optimizer.iterations, tf.int64)
-    return tf.reduce_sum(targets["track"])
+def _step(system: System, *, training: bool) -> tf.Tensor:
+    """int64 scalar: the number of the training step, and 0 in validation, where a batch has the same triplets in every
+    epoch."""
+    return tf.cast(system.optimizer.iterations, tf.int64) if training else tf.constant(0, tf.int64)

@@ -15,10 +15,11 @@ import tensorflow as tf
 from tfmir import files
 from tfmir.data.features import excerpts, log_mel
 from tfmir.errors import UserError
+from tfmir.inference.audio import embed_waveforms
 from tfmir.model.system import System
 from tfmir.params import to_dict
+from tfmir.run_directory import Run
 from tfmir.serving.signatures import signatures
-from tfmir.training.run_directory import Run
 
 CARD = "tfmir.json"
 _CHECK_SCRIPT = pathlib.Path(__file__).with_name("check_bundle.py")
@@ -111,12 +112,11 @@ def _expectations(system: System) -> dict[str, np.ndarray]:
     features = system.params.features
     arrays: dict[str, np.ndarray] = {}
     for name, wave in probe_waveforms(features.sample_rate).items():
-        batch = excerpts(log_mel(tf.constant(wave), features), features)
-        for suffix, k in (("", batch.shape[1]), ("_log_mel", 1)):
-            embedding = system.track_embedding(batch[:, :k])
+        first = excerpts(log_mel(tf.constant(wave), features), features)[:, :1]
+        for suffix, embedding in (("", embed_waveforms(system, tf.constant(wave))), ("_log_mel", system.embed(first))):
             arrays[f"{name}/embedding{suffix}"] = embedding.numpy()
             arrays[f"{name}/subspaces{suffix}"] = system.subspaces(embedding).numpy()
             arrays[f"{name}/scores{suffix}"] = system.scores(embedding).numpy()
         arrays[f"{name}/waveform"] = wave
-        arrays[f"{name}/log_mel"] = batch[:, 0].numpy()
+        arrays[f"{name}/log_mel"] = first[:, 0].numpy()
     return arrays

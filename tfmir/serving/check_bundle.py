@@ -23,6 +23,10 @@ from tensorflow.python.framework import op_def_registry
 _TOLERANCE = 1e-4
 
 
+class CheckError(Exception):
+    """What a bundle does not serve as it should."""
+
+
 def main(bundle: str, probes: str) -> None:
     """Checks operations, signatures, shapes, norms and values."""
     operations = _check_operations(bundle)
@@ -34,9 +38,15 @@ def main(bundle: str, probes: str) -> None:
             _check_signature(
                 name, signature, {k.split("/")[1]: arrays[k] for k in arrays if k.startswith(f"{probe}/")}, card
             )
-    strangers = {"tfmir", "tensorflow_io", "keras"} & set(sys.modules) - {"keras"}
-    assert not strangers, f"the check itself imported {strangers}"
+    strangers = {"tfmir", "tensorflow_io"} & set(sys.modules)
+    _require(not strangers, f"the check itself imported {strangers}")
     print(f"checked {len(served)} signatures and {operations} kinds of operation: {', '.join(sorted(served))}")
+
+
+def _require(holds: object, otherwise: str) -> None:
+    """As `assert`, which Python leaves out when it is told to optimise."""
+    if not holds:
+        raise CheckError(otherwise)
 
 
 def _check_operations(bundle: str) -> int:
@@ -48,7 +58,7 @@ def _check_operations(bundle: str) -> int:
     functions = {function.signature.name for function in graph.library.function}
     operations = {node.op for node in nodes} - functions
     foreign = sorted(op for op in operations if op_def_registry.get(op) is None)
-    assert not foreign, f"operations that TensorFlow Serving does not have: {foreign}"
+    _require(not foreign, f"operations that TensorFlow Serving does not have: {foreign}")
     return len(operations)
 
 
@@ -64,14 +74,14 @@ def _check_signature(name: str, signature: object, probe: dict[str, np.ndarray],
             else key.removeprefix("embedding_")
         )
         expected = _expected(what, probe, suffix, list(card["notions"]))
-        assert found.shape == expected.shape, f"{name}: {key} is {found.shape}, expected {expected.shape}"
-        assert np.isfinite(found).all(), f"{name}: {key} is not finite"
+        _require(found.shape == expected.shape, f"{name}: {key} is {found.shape}, expected {expected.shape}")
+        _require(np.isfinite(found).all(), f"{name}: {key} is not finite")
         alive = np.abs(expected).max(axis=-1) > 0  # a dead sub-space is served as the even unit vector
         error = np.abs(found - expected)[alive].max(initial=0.0)
-        assert error < _TOLERANCE, f"{name}: {key} differs from the training model by {error:.2g}"
+        _require(error < _TOLERANCE, f"{name}: {key} differs from the training model by {error:.2g}")
         if key != "scores" and card["system"]["normalized"]:
             norms = np.linalg.norm(found, axis=-1)
-            assert np.allclose(norms, 1.0, atol=1e-3), f"{name}: {key} has norms {norms}"
+            _require(np.allclose(norms, 1.0, atol=1e-3), f"{name}: {key} has norms {norms}")
 
 
 def _expected(what: str, probe: dict[str, np.ndarray], suffix: str, notions: list[str]) -> np.ndarray:
@@ -85,5 +95,5 @@ def _expected(what: str, probe: dict[str, np.ndarray], suffix: str, notions: lis
 if __name__ == "__main__":
     try:
         main(*sys.argv[1:])
-    except AssertionError as failure:
+    except CheckError as failure:
         sys.exit(f"{failure}")

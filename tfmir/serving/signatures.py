@@ -10,25 +10,24 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from tfmir.data.features import excerpts, log_mel
+from tfmir.inference.audio import embed_waveforms
 from tfmir.model.system import System
 
 Outputs = dict[str, tf.Tensor]
 LOG_MEL_SUFFIX = "_log_mel"
 
 
-def outputs(system: System, excerpt_batch: tf.Tensor) -> Outputs:
+def outputs(system: System, embedding: tf.Tensor) -> Outputs:
     """Everything a system says of each track.
 
     Args:
       system: with trained weights.
-      excerpt_batch: float32 [batch, k, frames, mels], log-mel before the z-score.
+      embedding: float32 [batch, dim], of the whole space.
 
     Returns:
       `embedding` float32 [batch, dim], `embedding_<notion>` float32 [batch, dim / notions] for a disentangled
       system, each of unit norm unless the system is not normalised, and `scores` float32 [batch, tags] in [0, 1].
     """
-    embedding = system.track_embedding(excerpt_batch)
     served = unit_or_even(embedding) if system.params.system.normalized else embedding
     result = {"embedding": served}
     if system.params.system.disentangled:
@@ -48,10 +47,10 @@ def signatures(system: System) -> dict[str, Callable[[tf.Tensor], Outputs]]:
     features = system.params.features
 
     def from_waveform(waveform: tf.Tensor) -> Outputs:
-        return outputs(system, excerpts(log_mel(waveform, features), features))
+        return outputs(system, embed_waveforms(system, waveform))
 
     def from_log_mel(log_mel: tf.Tensor) -> Outputs:
-        return outputs(system, log_mel[:, tf.newaxis])
+        return outputs(system, system.embed(log_mel[:, tf.newaxis]))
 
     waveform_spec = tf.TensorSpec([None, None], tf.float32, name="waveform")
     log_mel_spec = tf.TensorSpec([None, features.excerpt_frames, features.num_mels], tf.float32, name="log_mel")

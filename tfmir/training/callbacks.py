@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import math
 import time
 from typing import Any
 
@@ -15,7 +16,7 @@ from tqdm import tqdm
 
 from tfmir import files
 from tfmir.errors import UserError
-from tfmir.model.layers import subspace_norms
+from tfmir.model.subspaces import subspace_norms
 from tfmir.params import RunParams, to_dict
 from tfmir.training.schedule import ScheduleState, advance
 
@@ -72,13 +73,22 @@ class ScheduleAndBackup(keras.callbacks.Callback):
         """Starts the epoch's clocks."""
         self._start = time.perf_counter(), time.process_time()
 
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Ends a diverged run at once.
+
+        Raises:
+          UserError: the training loss is no number any more.
+        """
+        self._refuse_divergence("loss", logs or {})
+
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Advances the schedule and writes everything.
 
         Raises:
-          UserError: nothing was measured on the validation split.
+          UserError: nothing was measured on the validation split, or its loss is no number.
         """
         logs = {name: float(value) for name, value in (logs or {}).items()}
+        self._refuse_divergence("val_loss", logs)
         if not logs.get("val_loss", 0.0) and not logs.get("val_valid_triplets", 0.0):
             raise UserError(
                 "the validation split gives no triplets, so no epoch could be called the best: too few of its excerpts "
@@ -98,6 +108,23 @@ class ScheduleAndBackup(keras.callbacks.Callback):
         self._write_backup()
         self.model.stop_training = schedule.finished
 
+    def _refuse_divergence(self, name: str, logs: dict[str, float]) -> None:
+        """Before anything of the epoch is written: what was kept of earlier ones stays."""
+        value = float(logs[name])
+        if math.isfinite(value):
+            return
+        best = min(self.progress.history, key=lambda row: row["val_loss"], default=None)
+        kept = (
+            f"the weights of epoch {best['epoch']:.0f}, with a validation loss of {best['val_loss']:.4g}, are kept in "
+            f"{self.path / 'best.weights.h5'}"
+            if best
+            else "there are no weights yet"
+        )
+        raise UserError(
+            f"--run={self.path}: training diverged in epoch {self.progress.epoch + 1}: its {name} is {value}; {kept}. "
+            "Try a lower --learning_rate, or without --mixed_precision, in another --run"
+        )
+
     def _backups(self) -> list[files.Path]:
         """Those that are whole: state.json is written last."""
         return [path for path in (self.path / "backup").glob("epoch-*") if (path / "state.json").exists()]
@@ -108,7 +135,7 @@ class ScheduleAndBackup(keras.callbacks.Callback):
         files.remove_tree(final)
         with files.replacing(final / "state.weights.h5") as name:
             self.model.save_weights(name)
-        files.write_json(final / "state.json", _finite(dataclasses.asdict(self.progress)))
+        files.write_json(final / "state.json", dataclasses.asdict(self.progress))
         for path in others:
             files.remove_tree(path)
 
@@ -166,13 +193,13 @@ class TensorBoardLog(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Writes an epoch's scalars and histograms."""
-        norms = subspace_norms(self.model.features(self.excerpts), self.model.notions)
+        norms = subspace_norms(self.model.encode(self.excerpts), self.model.notions)
         with self.writer.as_default(step=epoch + 1):
             tf.summary.scalar("learning_rate", float(self.model.optimizer.learning_rate.numpy()))
             for name, value in (logs or {}).items():
                 tf.summary.scalar(name, value)
-            for index, notion in enumerate(self.model.vocabulary.notions[: self.model.notions]):
-                tf.summary.histogram(f"subspace_norm/{notion}", norms[:, index])
+            for index, space in enumerate(self.model.spaces):
+                tf.summary.histogram(f"subspace_norm/{space}", norms[:, index])
         self.writer.flush()
 
 
@@ -182,10 +209,3 @@ def _csv(rows: list[dict[str, float]]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return out.getvalue()
-
-
-def _finite(value: Any) -> Any:
-    """JSON has no infinity: the schedule's first `best` travels as a very large number."""
-    if isinstance(value, dict):
-        return {key: _finite(inner) for key, inner in value.items()}
-    return 1e300 if value == float("inf") else value

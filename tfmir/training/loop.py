@@ -5,24 +5,47 @@ from __future__ import annotations
 import contextlib
 import itertools
 import warnings
-from typing import Any
+from collections.abc import Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tfmir import files
-from tfmir.data import pairs, pipeline
-from tfmir.data.records import Manifest, Split, check_features, load_manifest, shard_paths
+from tfmir.data.pipeline import fixed_excerpts, training_set, validation_set
+from tfmir.data.records import Manifest, Split, check_features, load_manifest
 from tfmir.errors import UserError
+from tfmir.model.build import build_system
 from tfmir.model.system import System
-from tfmir.model.systems import build_system
-from tfmir.model.triplet import TripletSystem
-from tfmir.params import RunParams
+from tfmir.params import RunParams, check_system
+from tfmir.run_directory import Run, locked, open_run
 from tfmir.training.callbacks import ProgressBar, ScheduleAndBackup, TensorBoardLog
-from tfmir.training.run_directory import Run
+from tfmir.training.prototypes import store_prototypes
 from tfmir.training.strategy import make_strategy
-from tfmir.training.tracks import fit_prototypes
+
+
+def start(path: str, params: RunParams, records: str, *, command_line: Sequence[str] = ()) -> None:
+    """Opens a run directory, locks it and trains.
+
+    Args:
+      path: of the run directory.
+      params: of the run.
+      records: directory of the record set.
+      command_line: kept in `flags.txt`.
+
+    Raises:
+      UserError: records of other features, no system, or a directory that holds another run or is being trained.
+    """
+    manifest = load_manifest(records)
+    check_features(manifest, params.features, source=records)
+    check_system(params.system)
+    if params.system.disentangled:
+        manifest.vocabulary.subspace_dim(params.encoder.embedding_dim)
+    run = Run(files.to_path(path), params, manifest.vocabulary, records, manifest.corpus, manifest.licence)
+    open_run(run)
+    with locked(run):
+        (run.path / "flags.txt").write_text(" ".join(command_line) + "\n", encoding="utf-8")
+        train(run, manifest)
 
 
 def train(run: Run, manifest: Manifest) -> None:
@@ -43,32 +66,32 @@ def train(run: Run, manifest: Manifest) -> None:
     keeper = ScheduleAndBackup(run.path, params)
     first_epoch = keeper.restore(system)
     if keeper.progress.schedule.finished or first_epoch >= params.training.epochs:
-        trained_system(run)
+        store_prototypes(run, manifest)
         print(f"{run.path}: already trained for {first_epoch} epochs; nothing to do (more --epochs would go on)")
         return
     steps = steps_per_epoch(params, manifest.splits["train"].tracks)
     _announce(run, system, strategy, first_epoch=first_epoch, steps=steps)
-    validation = _validation(run, manifest)
+    records, size = run.records, params.pipeline.batch_size
+    some = next(iter(fixed_excerpts(records, manifest, "validation", batch_size=size, features=params.features)))
     # The validation set's size is not known before it has been read once; Keras takes its end for a shortage.
     warnings.filterwarnings("ignore", message="Your input ran out of data")
     bar = ProgressBar(epochs=params.training.epochs, steps=steps, first_epoch=first_epoch)
     with contextlib.closing(bar):
         system.fit(
-            _training(run, manifest, first_batch=first_epoch * steps),
-            validation_data=validation,
+            training_set(records, manifest, params, first_batch=first_epoch * steps),
+            validation_data=validation_set(records, manifest, params),
             epochs=params.training.epochs,
             initial_epoch=first_epoch,
             steps_per_epoch=steps,
             verbose=0,
             shuffle=False,  # the data set is shuffled already
             callbacks=[
-                keras.callbacks.TerminateOnNaN(),
                 bar,
-                TensorBoardLog(run.path / "logs", params, _some_excerpts(run, manifest)),
+                TensorBoardLog(run.path / "logs", params, some["log_mel"]),
                 keeper,
             ],
         )
-    trained_system(run)
+    store_prototypes(run, manifest)
     print(f"done: best validation loss {keeper.progress.schedule.best:.4f}, weights in {run.best_weights}")
 
 
@@ -78,23 +101,6 @@ def steps_per_epoch(params: RunParams, tracks: int) -> int:
     return params.training.steps_per_epoch or max(1, wanted)
 
 
-def trained_system(run: Run) -> System:
-    """The system of a run with its best weights, ready for inference.
-
-    A triplet system's prototypes belong to its weights; they are computed where these have none yet, and stored.
-    """
-    system = build_system(run.params, run.vocabulary)
-    with files.reading(run.best_weights) as name:
-        system.load_weights(name)
-    if isinstance(system, TripletSystem) and not np.any(system.prototypes.vectors.numpy()):
-        manifest = load_manifest(run.records)
-        check_features(manifest, run.params.features, source=run.records)
-        system.prototypes.vectors.assign(fit_prototypes(system, run.records, manifest))
-        with files.replacing(run.best_weights) as name:
-            system.save_weights(name)
-    return system
-
-
 def prevalence(split: Split) -> np.ndarray:
     """float64 [tags]: share of a split's tracks that carry each tag."""
     return np.asarray(split.tag_counts, np.float64) / max(1, split.tracks)
@@ -102,7 +108,7 @@ def prevalence(split: Split) -> np.ndarray:
 
 def _compiled(run: Run, manifest: Manifest) -> System:
     system = build_system(
-        run.params,
+        run.params.network,
         run.vocabulary,
         prevalence=prevalence(manifest.splits["train"]),
         validation_prevalence=prevalence(manifest.splits["validation"]),
@@ -114,56 +120,8 @@ def _compiled(run: Run, manifest: Manifest) -> System:
     return system
 
 
-def _training(run: Run, manifest: Manifest, *, first_batch: int) -> tf.data.Dataset:
-    params, paths = run.params, shard_paths(run.records, manifest, "train")
-    if params.system.uses_triplets:
-        return pairs.training_pairs(paths, first_batch=first_batch, **_of_pairs(run, manifest.splits["train"]))
-    return pipeline.training_batches(
-        paths,
-        tracks=manifest.splits["train"].tracks,
-        num_tags=len(run.vocabulary.tags),
-        params=params.pipeline,
-        features=params.features,
-        seed=params.training.seed,
-        first_batch=first_batch,
-    )
-
-
-def _validation(run: Run, manifest: Manifest) -> tf.data.Dataset:
-    """The same excerpts, and triplets, in every epoch, so that two epochs can be compared."""
-    if run.params.system.uses_triplets:
-        paths = shard_paths(run.records, manifest, "validation")
-        return pairs.fixed_pairs(paths, **_of_pairs(run, manifest.splits["validation"]))
-    return _fixed_excerpts(run, manifest).map(lambda log_mel, labels, track: (log_mel, labels))
-
-
-def _of_pairs(run: Run, split: Split) -> dict[str, Any]:
-    return {
-        "vocabulary": run.vocabulary,
-        "notion_counts": split.notion_counts,
-        "params": run.params.pipeline,
-        "features": run.params.features,
-        "seed": run.params.training.seed,
-        "per_track": run.params.system.excerpts_of_track,
-    }
-
-
-def _fixed_excerpts(run: Run, manifest: Manifest) -> tf.data.Dataset:
-    return pipeline.fixed_excerpts(
-        shard_paths(run.records, manifest, "validation"),
-        num_tags=len(run.vocabulary.tags),
-        batch_size=run.params.pipeline.batch_size,
-        features=run.params.features,
-    )
-
-
-def _some_excerpts(run: Run, manifest: Manifest) -> tf.Tensor:
-    """float32 [batch, frames, mels]: the first validation excerpts."""
-    return next(iter(_fixed_excerpts(run, manifest)))[0]
-
-
 def _check_batch(params: RunParams) -> None:
-    unit = 2 * params.system.excerpts_of_track if params.system.uses_triplets else 1
+    unit = 2 * params.system.group if params.system.uses_triplets else 1
     batch = params.pipeline.batch_size
     if batch % unit or (batch < 2 * unit and unit > 1):
         raise UserError(

@@ -52,7 +52,7 @@ def advance(state: ScheduleState, validation_loss: float, params: TrainParams) -
 
 def _plateau(state: ScheduleState, params: TrainParams) -> ScheduleState:
     """The learning rate is divided by `cut_factor` when the loss has not fallen for `patience` epochs, `max_cuts`
-    times at most; training ends at the next plateau (paper, section 4.4)."""
+    times at most; training ends at the next plateau (paper, section 4.2)."""
     if state.wait < params.patience:
         return state
     if state.cuts == params.max_cuts:

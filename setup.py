@@ -1,0 +1,26 @@
+"""The files that come with tfmir beside its code travel inside the package, under the same names (`tfmir/resources.py`)."""
+
+import pathlib
+import shutil
+
+from setuptools import setup
+from setuptools.command.build_py import build_py
+
+HERE = pathlib.Path(__file__).parent
+RESOURCES = [*sorted((HERE / "launch").glob("*.flags")), HERE / "docs/comparison/published.csv"]
+
+
+class BuildWithResources(build_py):
+    """Copies them into the package that is built; an editable install finds them where they lie."""
+
+    def run(self) -> None:
+        super().run()
+        if self.editable_mode:
+            return
+        for source in RESOURCES:
+            target = pathlib.Path(self.build_lib, "tfmir", source.relative_to(HERE))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+
+
+setup(cmdclass={"build_py": BuildWithResources})

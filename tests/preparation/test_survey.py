@@ -1,0 +1,92 @@
+import json
+
+import numpy as np
+import pytest
+import soundfile
+from PIL import Image
+
+from tfmir.corpora import folder
+from tfmir.errors import UserError
+from tfmir.preparation.inspection import inspect_files
+from tfmir.preparation.survey import artist_leaks, markdown, refuse_leaks, survey
+from tfmir.preparation.survey_plot import plot_tags
+
+RATE = 22050
+CSV = """path,split,artist,genre,mood,era
+a.wav,train,X,rock,,
+b.wav,train,X,rock;jazz,,
+c.wav,validation,Y,rock,,
+d.wav,test,X,,,
+e.wav,test,Z,jazz,,
+f.wav,test,Z,jazz,,
+"""
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    """An artist in two splits, a notion without tags, a copy of a track, one file missing, one that is no audio."""
+    for index, name in enumerate("abc"):
+        soundfile.write(tmp_path / f"{name}.wav", np.full(RATE * 2, index / 10), RATE)
+    (tmp_path / "d.wav").write_bytes((tmp_path / "a.wav").read_bytes())
+    (tmp_path / "e.wav").write_text("no audio")
+    (tmp_path / "tags.csv").write_text(CSV)
+    return folder.load(str(tmp_path), str(tmp_path / "tags.csv"), name="planted", licence="CC0-1.0")
+
+
+@pytest.fixture
+def report(corpus):
+    return survey(corpus, inspect_files([(track.track_id, track.path) for track in corpus.tracks]))
+
+
+def test_sizes_and_hours_per_split(report):
+    assert report["tracks"] == {"train": 2, "validation": 1, "test": 3}
+    assert report["untagged"] == {"train": 0, "validation": 0, "test": 1}
+    assert report["hours"] == {
+        "train": pytest.approx(4 / 3600), "validation": pytest.approx(2 / 3600), "test": pytest.approx(2 / 3600)
+    }  # fmt: skip
+    assert report["tags"]["genre/jazz"] == {"train": 1, "validation": 0, "test": 2}
+    assert report["notions"] == {"genre": {"tags": 2, "tracks": {"train": 2, "validation": 1, "test": 2}}}
+
+
+def test_what_was_planted_is_found(report):
+    assert report["empty_notions"] == ["mood", "era"]
+    assert report["rare_tags"] == {"genre/jazz": 3, "genre/rock": 3}
+    assert report["artist_leaks"] == {"X": {"train": 2, "test": 1}}
+    assert report["duplicates"] == [["a.wav", "d.wav"]]
+    assert report["problems"] == {"e.wav": "unreadable: no header of an audio file", "f.wav": "missing"}
+
+
+def test_people_read_the_same(report):
+    text = markdown(report)
+    for line in ("| tracks | 2 | 1 | 3 | 6 |", "**notions without a tag: 2**", "X: 2 train, 1 test", "a.wav = d.wav"):
+        assert line in text
+    json.dumps(report, allow_nan=False)
+
+
+def test_long_lists_are_cut_for_people_only(report):
+    report["problems"] = {f"{i}.wav": "missing" for i in range(33)}
+    assert "    * and 13 more" in markdown(report)
+
+
+def test_strict_refuses_a_leak(corpus):
+    with pytest.raises(UserError, match=r"1 artists have tracks in more than one split, the first is 'X' \(2 train, 1"):
+        refuse_leaks(corpus)
+
+
+def test_tracks_without_an_artist_leak_nothing(tmp_path):
+    (tmp_path / "t.csv").write_text("path,split,genre\na.wav,train,rock\nb.wav,test,rock\n")
+    loaded = folder.load(str(tmp_path), str(tmp_path / "t.csv"))
+    assert artist_leaks(loaded) == {}
+    refuse_leaks(loaded)
+
+
+def test_without_audio_the_labels_lengths_count_and_else_nobody_knows(corpus):
+    assert survey(corpus)["hours"] is None
+    assert "| hours | unknown | unknown | unknown | unknown |" in markdown(survey(corpus))
+    assert survey(corpus)["problems"] == {}
+
+
+def test_the_picture_has_a_panel_a_notion(report, tmp_path):
+    plot_tags(report, tmp_path / "corpus.png")
+    with Image.open(tmp_path / "corpus.png") as picture:
+        assert picture.size[1] > 500

@@ -1,0 +1,89 @@
+"""Imports run downwards only: shown by reading them, those inside functions included."""
+
+import ast
+import pathlib
+
+import pytest
+
+PACKAGE = pathlib.Path(__file__).parent.parent / "tfmir"
+# From the ground up: a module may import what stands on its own floor or below. Modules at the top of the package that
+# are not named here are commands: they may import anything, and nobody imports them but another command.
+GROUND = ("errors", "params", "vocabulary", "markdown", "remote", "files", "resources", "flags", "command", "figures")
+FLOORS = (
+    ("corpora",),
+    ("data", "run_directory"),
+    ("preparation", "model"),
+    ("inference",),
+    ("training", "serving", "evaluation"),
+    ("experiments",),
+)
+ALONE = ({"preparation", "model"}, {"training", "serving", "evaluation"})  # neighbours that know nothing of each other
+
+
+def modules():
+    return {
+        ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): path
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if path.name != "__init__.py"
+    }
+
+
+def imports(path, known):
+    """Names of tfmir's modules that a file imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found & set(known)
+
+
+def floor(module):
+    room = module.split(".")[1]
+    if room in GROUND:
+        return 0
+    return next((level for level, rooms in enumerate(FLOORS, 1) if room in rooms), len(FLOORS) + 1)
+
+
+KNOWN = modules()
+GRAPH = {module: imports(path, KNOWN) for module, path in KNOWN.items()}
+
+
+@pytest.mark.parametrize("module", GRAPH)
+def test_a_module_imports_nothing_from_a_floor_above(module):
+    room = module.split(".")[1]
+    for target in GRAPH[module]:
+        other = target.split(".")[1]
+        # A comparison names the flag files' systems before it loads anything.
+        assert floor(target) <= floor(module), f"{module} imports {target}"
+        neighbours = any({room, other} <= group for group in ALONE)
+        assert room == other or not neighbours, f"{module} imports its neighbour {target}"
+
+
+def test_no_import_goes_round_in_a_circle():
+    waiting = {module: set(targets) for module, targets in GRAPH.items()}
+    while free := [module for module, targets in waiting.items() if not targets & set(waiting) - {module}]:
+        for module in free:
+            del waiting[module]
+    assert not waiting
+
+
+def reached(module):
+    seen, todo = set(), [module]
+    while todo:
+        seen.add(name := todo.pop())
+        todo += GRAPH[name] - seen
+    return seen
+
+
+@pytest.mark.parametrize("command", ["search", "export"])
+def test_search_and_export_never_reach_the_training_loop(command):
+    assert not [module for module in reached(f"tfmir.{command}") if module.startswith("tfmir.training")]
+    for module in reached(f"tfmir.{command}"):
+        assert "tensorboard" not in KNOWN[module].read_text(), module
+
+
+def test_remote_stores_have_one_door():
+    users = [module for module, targets in GRAPH.items() if "tfmir.remote" in targets]
+    assert users == ["tfmir.command", "tfmir.files"]  # how a process ends depends on whether a store was used

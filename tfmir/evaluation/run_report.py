@@ -1,0 +1,86 @@
+"""The evaluation of one run: everything that `evaluate` computes and writes."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfmir import files
+from tfmir.corpora.votes import load_triplets
+from tfmir.data.records import check_features, load_manifest
+from tfmir.evaluation import plots
+from tfmir.evaluation.baselines import baselines
+from tfmir.evaluation.human import agreement, embed_clips
+from tfmir.evaluation.questions import stored_questions
+from tfmir.evaluation.report import Contender, build_report, training_time
+from tfmir.evaluation.tables import headline, report_text
+from tfmir.inference.subspaces import subspace_embeddings
+from tfmir.inference.tracks import EmbeddedTracks, embed_tracks
+from tfmir.inference.weights import load_system
+from tfmir.model.system import System
+from tfmir.run_directory import Run, load_history, trained_run
+
+
+def evaluate_run(
+    path: str, *, with_baselines: bool = True, human_triplets: str = "", audio_dir: str = ""
+) -> dict[str, Any]:
+    """Evaluates a run on the test split; writes report.json, report.md, figures/ and test.npz into its directory.
+
+    Args:
+      path: the run directory.
+      with_baselines: whether chance, statistics and the untrained encoder stand beside it.
+      human_triplets: file of votes of listeners; empty: none.
+      audio_dir: folder of the songs that they have voted on.
+
+    Returns:
+      The report, see `report.py`.
+
+    Raises:
+      UserError: no trained run, records of another feature setting, or votes that cannot be used.
+    """
+    run = trained_run(path)
+    manifest = load_manifest(run.records)
+    check_features(manifest, run.params.features, source=run.records)
+    system = load_system(run)
+    test = embed_tracks(system, run.records, manifest, "test")
+    questions = stored_questions(run.records, manifest, "test", test.labels, test.excerpt_tracks)
+    switches = run.params.system
+    scores = system.scores(tf.constant(test.embeddings)).numpy()
+    ours = Contender(test.embeddings, scores, switches.disentangled, switches.normalized, test.excerpts)
+    others = baselines(run, manifest, test) if with_baselines else {}
+    report = build_report(run.path.name, run.vocabulary, test.labels, ours, others, questions=questions)
+    history = load_history(run)
+    report["training"] = training_time(history)
+    if human_triplets:
+        report["human"] = _agreement(system, human_triplets, audio_dir)
+    _write(run, test, report, history)
+    print(f"\n{headline(report)}\nreport: {run.path / 'report.md'}, figures: {run.path / 'figures'}")
+    return report
+
+
+def _agreement(system: System, human_triplets: str, audio_dir: str) -> dict[str, Any]:
+    """Agreement with listeners, in the whole space and in each sub-space; its intervals are the report's."""
+    triplets = load_triplets(human_triplets)
+    return dataclasses.asdict(agreement(system, triplets, embed_clips(system, triplets, audio_dir)))
+
+
+def _write(run: Run, test: EmbeddedTracks, report: dict[str, Any], history: list[dict[str, float]]) -> None:
+    with files.replacing(run.path / "test.npz") as temporary:
+        np.savez(temporary, track_ids=np.array(test.track_ids), embeddings=test.embeddings, labels=test.labels)
+    files.write_text(run.path / "report.md", f"# {run.path.name} on {run.corpus}\n\n{report_text(report)}")
+    _draw(run, test, report, history)
+    files.write_json(run.path / "report.json", report)  # last: a report says that all of the evaluation is there
+
+
+def _draw(run: Run, test: EmbeddedTracks, report: dict[str, Any], history: list[dict[str, float]]) -> None:
+    folder = run.path / "figures"
+    parts = subspace_embeddings(test.embeddings, run.vocabulary) if run.params.system.disentangled else {}
+    plots.tsne(test.embeddings, parts, test.labels, run.vocabulary, folder / "tsne.png")
+    plots.recall_curves(report, folder / "recall.png")
+    if report["system"]["leakage"]:
+        plots.leakage(np.array(report["system"]["leakage"]), run.vocabulary.notions, folder / "leakage.png")
+    if history:
+        plots.training_curves(history, folder / "training.png")

@@ -1,0 +1,9 @@
+"""The names of the nine systems, each a flag file in `launch/`: the eight of the paper's Table 1, and `joint`."""
+
+TRIPLET = ("triplet", "triplet_disentangled", "triplet_track")
+PROXY = ("proxy_basic", "proxy")
+CLASSIFICATION = ("classification_plain", "classification", "classification_disentangled")
+JOINT = "joint"  # not in the paper
+PAPER = (*TRIPLET, *PROXY, *CLASSIFICATION)
+ALL = (*PAPER, JOINT)
+DISENTANGLED = ("triplet_disentangled", "triplet_track", "proxy", "classification_disentangled", JOINT)

@@ -1,0 +1,105 @@
+"""Libraries of embedded tracks, embedded once and kept beside the run."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import pathlib
+import sys
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from tfmir import files
+from tfmir.corpora.audio_files import AUDIO_SUFFIXES, list_audio
+from tfmir.data.audio import AudioError
+from tfmir.data.records import check_features, load_manifest
+from tfmir.errors import UserError
+from tfmir.inference.audio import embed_file
+from tfmir.inference.tracks import embed_tracks
+from tfmir.model.system import System
+from tfmir.run_directory import Run
+
+
+@dataclasses.dataclass(frozen=True)
+class Library:
+    """Embedded tracks.
+
+    Attributes:
+      track_ids: names shown to the user.
+      embeddings: float32 [tracks, dim], unit norm.
+      tags: the tags of each track where they are known, else empty.
+    """
+
+    track_ids: tuple[str, ...]
+    embeddings: np.ndarray
+    tags: tuple[tuple[str, ...], ...]
+
+
+def split_library(run: Run, system: System, split: str) -> Library:
+    """One split of the run's records; embedded at the first call, read back at later ones."""
+    manifest = load_manifest(run.records)
+    check_features(manifest, run.params.features, source=run.records)
+    cache = _cache(run, f"{split} {[shard.sha256 for shard in manifest.splits[split].shards]}")
+    if not cache.exists():
+        embedded = embed_tracks(system, run.records, manifest, split)
+        ids = np.array(embedded.track_ids)
+        _save(cache, ids=ids, embeddings=embedded.embeddings, labels=embedded.labels)
+    with files.reading(cache) as name, np.load(name) as stored:
+        ids, embeddings, labels = stored["ids"], stored["embeddings"], stored["labels"]
+    names = manifest.vocabulary.tags
+    tags = tuple(tuple(names[tag] for tag in np.flatnonzero(row)) for row in labels)
+    return Library(tuple(ids.tolist()), embeddings, tags)
+
+
+def folder_library(run: Run, system: System, folder: pathlib.Path) -> Library:
+    """All audio below a folder; only files that are new or changed since the last call are embedded.
+
+    What cannot be decoded is named on standard error and left out. An interrupted call keeps what it has done.
+
+    Raises:
+      UserError: no such folder, or nothing in it that can be decoded.
+    """
+    if not folder.is_dir():
+        raise UserError(f"--library={folder} is neither a folder nor a split (train, validation, test)")
+    paths = {name: folder / name for name in list_audio(str(folder))}
+    stamps = {name: f"{path.stat().st_mtime_ns}:{path.stat().st_size}" for name, path in paths.items()}
+    cache = _cache(run, str(folder.resolve()))
+    known = {name: row for name, row in _load_known(cache).items() if stamps.get(name) == row[0]}
+    current = {name: embedding for name, (_, embedding) in known.items()}
+    missing = [name for name in paths if name not in current]
+    try:
+        for name in tqdm(missing, desc="embed", unit="file", disable=not missing):
+            try:
+                current[name] = embed_file(system, str(paths[name]))
+            except AudioError as error:
+                tqdm.write(f"left out: {paths[name]}: {error}", file=sys.stderr)
+    finally:
+        if len(current) > len(known):
+            ids = sorted(current)
+            rows = {"ids": np.array(ids), "stamps": np.array([stamps[name] for name in ids])}
+            _save(cache, embeddings=np.stack([current[name] for name in ids]), **rows)
+    if not current:
+        raise UserError(f"--library={folder} holds no audio that can be decoded ({' '.join(sorted(AUDIO_SUFFIXES))})")
+    ids = sorted(current)
+    return Library(tuple(ids), np.stack([current[name] for name in ids]), ((),) * len(ids))
+
+
+def _load_known(cache: files.Path) -> dict[str, tuple[str, np.ndarray]]:
+    if not cache.exists():
+        return {}
+    with files.reading(cache) as name, np.load(name) as stored:
+        rows = zip(stored["ids"].tolist(), stored["stamps"].tolist(), stored["embeddings"], strict=True)
+        return {name: (stamp, embedding) for name, stamp, embedding in rows}
+
+
+def _cache(run: Run, what: str) -> files.Path:
+    """Where a library's embeddings are kept; other weights or another library have another name."""
+    key = hashlib.sha256(run.best_weights.read_bytes() + what.encode()).hexdigest()[:16]
+    return run.path / "library" / f"{key}.npz"
+
+
+def _save(cache: files.Path, **arrays: Any) -> None:
+    with files.replacing(cache) as temporary:
+        np.savez(temporary, **arrays)

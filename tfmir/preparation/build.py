@@ -1,0 +1,214 @@
+"""A record set from a corpus: plan the shards, write what is missing, publish the manifest.
+
+What is finished is known from `.build/`: the plan's fingerprint and one JSON file per finished shard. It makes a
+build resumable, and it is removed when `manifest.json`, the mark of a finished set, has been written.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+
+from tqdm import tqdm
+
+from tfmir import files
+from tfmir.corpora.corpus import SPLITS, Corpus, Track
+from tfmir.data.records import (
+    MANIFEST,
+    REJECTED,
+    Manifest,
+    Shard,
+    Split,
+    load_manifest,
+    save_manifest,
+)
+from tfmir.errors import UserError
+from tfmir.params import FeatureParams
+from tfmir.preparation.engine import run_tasks
+from tfmir.preparation.plan import Plan, make_plan
+from tfmir.preparation.writer import ShardResult, write_shard
+from tfmir.vocabulary import Vocabulary
+
+_PRINTED_REJECTIONS = 20
+
+
+def build_records(
+    corpus: Corpus,
+    output: str,
+    *,
+    num_shards: int,
+    max_rejected_fraction: float,
+    workers: int = 0,
+    scheduler: str = "",
+    features: FeatureParams | None = None,
+) -> Manifest:
+    """Writes the record set of `corpus`, or finishes one that was interrupted.
+
+    Args:
+      corpus: tracks and vocabulary.
+      output: directory of the set; its last part is the set's name.
+      num_shards: of the training split, 0 for one per 100 tracks; other splits get shards of that size.
+      max_rejected_fraction: more rejected tracks than this, and no manifest is written.
+      workers: see `engine.run_tasks`.
+      scheduler: see `engine.run_tasks`.
+      features: of the log-mel.
+
+    Raises:
+      UserError: `output` holds other records, or too many tracks are rejected.
+    """
+    features = features or FeatureParams()
+    folder, name = files.to_path(output), files.to_path(output).name
+    plan = make_plan(corpus, name, num_shards=num_shards, features=features)
+    state = folder / ".build"
+    if (folder / MANIFEST).exists():
+        return _finished(folder, plan)
+    _claim(state, plan)
+    done = _finished_shards(folder, state, plan)
+    todo = {key: tracks for key, tracks in plan.shards.items() if key[1] not in done}
+    print(f"{output}: {len(plan.shards)} shards of {len(corpus.tracks)} tracks, {len(done)} shards are there already")
+    results = run_tasks(
+        _write_and_note,
+        [(tracks, str(folder / key[1]), corpus.vocabulary, features) for key, tracks in todo.items()],
+        sizes=[len(tracks) for tracks in todo.values()],
+        description="prepare",
+        unit="track",
+        workers=workers,
+        scheduler=scheduler,
+    )
+    done |= {result.file: result for result in results}
+    _clear_leftovers(folder)
+    _write_rejected(folder, done, len(corpus.tracks), max_rejected_fraction)
+    manifest = _manifest(corpus, name, plan, done, features)
+    save_manifest(output, manifest)
+    files.remove_tree(state)
+    _summarise(folder, manifest, len(corpus.tracks), features)
+    return manifest
+
+
+def verify(records: str) -> None:
+    """Re-reads every shard of a finished record set against its checksum.
+
+    Raises:
+      UserError: names every shard that is missing or differs.
+    """
+    manifest = load_manifest(records)
+    shards = [shard for split in manifest.splits.values() for shard in split.shards]
+    problems = []
+    for shard in tqdm(shards, desc="verify", unit="shard"):
+        path = files.to_path(records) / shard.file
+        if not path.exists():
+            problems.append(f"{shard.file}: missing")
+        elif (found := files.sha256(path)) != shard.sha256:
+            problems.append(f"{shard.file}: sha256 is {found[:12]}…, the manifest says {shard.sha256[:12]}…")
+    if problems:
+        listed = "\n  ".join(problems)
+        raise UserError(
+            f"{records}: {len(problems)} of {len(shards)} shards are damaged: prepare them again\n  {listed}"
+        )
+    print(f"{records}: {len(shards)} shards agree with their checksums")
+
+
+def _write_and_note(tracks: Sequence[Track], path: str, vocabulary: Vocabulary, features: FeatureParams) -> ShardResult:
+    """The task of a worker: the shard, then the note that it is finished.
+
+    Where a worker has died over this shard before, each file is decoded in a process of its own, so that the one to
+    blame is rejected by name.
+    """
+    state = files.to_path(path).parent / ".build"
+    begun = state / f"{files.to_path(path).name}.begun"
+    died = begun.exists()
+    files.write_text(begun, "")
+    result = write_shard(tracks, path, vocabulary=vocabulary, features=features, isolated=died)
+    files.write_json(state / f"{result.file}.json", dataclasses.asdict(result))
+    begun.unlink(missing_ok=True)  # a task whose worker lost its connection runs twice
+    return result
+
+
+def _finished(folder: files.Path, plan: Plan) -> Manifest:
+    manifest = load_manifest(str(folder))
+    if manifest.plan != plan.fingerprint:
+        raise UserError(
+            f"--output={folder} holds records of other tracks, tags or settings: choose another --output, or remove it"
+        )
+    print(f"{folder}: finished already; nothing to do")
+    return manifest
+
+
+def _claim(state: files.Path, plan: Plan) -> None:
+    """Marks the directory as being built by this plan."""
+    note = state / "plan.sha256"
+    if note.exists() and note.read_text().strip() != plan.fingerprint:
+        raise UserError(
+            f"{state.parent} holds an unfinished build of other tracks, tags or settings: "
+            "give the same flags to finish it, choose another --output, or remove it"
+        )
+    files.write_text(note, plan.fingerprint + "\n")
+    _clear_leftovers(state.parent)
+
+
+def _clear_leftovers(folder: files.Path) -> None:
+    """Removes what killed processes leave behind; nobody is writing when this is called.
+
+    Marks of shards that were begun stay: a build that hung in a file, and was killed, decodes that shard in isolation.
+    """
+    for leftover in [*folder.glob(".*.tfrecord-*"), *folder.glob(".build/.*.json")]:
+        leftover.unlink(missing_ok=True)
+
+
+def _finished_shards(folder: files.Path, state: files.Path, plan: Plan) -> dict[str, ShardResult]:
+    """Shards to keep. Those with rejected tracks are tried again: the files may have been mended."""
+    done = {}
+    for _, file in plan.shards:
+        note = state / f"{file}.json"
+        if note.exists() and (folder / file).exists():
+            result = ShardResult(**files.read_json(note))
+            if not result.rejected:
+                done[file] = result
+    return done
+
+
+def _write_rejected(folder: files.Path, done: dict[str, ShardResult], tracks: int, limit: float) -> None:
+    rejected = sorted(row for result in done.values() for row in map(tuple, result.rejected))
+    lines = ["\t".join(_one_line(cell) for cell in row) for row in [("track", "path", "reason"), *rejected]]
+    files.write_text(folder / REJECTED, "\n".join(lines) + "\n")
+    if not rejected:
+        return
+    print(f"{len(rejected)} of {tracks} tracks are rejected; all of them with reasons: {folder / REJECTED}")
+    for line in lines[1 : 1 + _PRINTED_REJECTIONS]:
+        print("  " + line)
+    if len(rejected) > limit * tracks:
+        raise UserError(
+            f"{len(rejected)} of {tracks} tracks are rejected, more than --max_rejected_fraction={limit:g} allows: "
+            "mend the files or raise the limit, then give the command again; finished shards are kept"
+        )
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _manifest(corpus: Corpus, name: str, plan: Plan, done: dict[str, ShardResult], features: FeatureParams) -> Manifest:
+    splits = {}
+    for split in SPLITS:
+        results = [done[file] for of, file in plan.shards if of == split]
+        splits[split] = Split(
+            tracks=sum(result.tracks for result in results),
+            frames=sum(result.frames for result in results),
+            tag_counts=_totals(result.tag_counts for result in results),
+            notion_counts=_totals(result.notion_counts for result in results),
+            shards=tuple(Shard(result.file, result.tracks, result.sha256) for result in results),
+        )
+    return Manifest(
+        name, corpus.name, corpus.licence, features.track_params, corpus.vocabulary, splits, plan.fingerprint
+    )
+
+
+def _totals(counts: Iterable[Sequence[int]]) -> tuple[int, ...]:
+    return tuple(map(sum, zip(*counts, strict=True)))
+
+
+def _summarise(folder: files.Path, manifest: Manifest, tracks: int, features: FeatureParams) -> None:
+    kept = sum(split.tracks for split in manifest.splits.values())
+    hours = sum(split.frames for split in manifest.splits.values()) * features.hop_length / features.sample_rate / 3600
+    size = sum(files.size(folder / shard.file) for split in manifest.splits.values() for shard in split.shards)
+    print(f"{folder}: {kept} tracks, {hours:.2f} hours, {size / 1e6:.1f} MB, {tracks - kept} rejected")

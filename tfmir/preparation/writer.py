@@ -1,0 +1,98 @@
+"""One shard of a record set: the unit of work. The same tracks give the same bytes, whoever writes them."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from tfmir import files
+from tfmir.corpora.corpus import Track
+from tfmir.data.audio import AudioError, decode
+from tfmir.data.features import log_mel
+from tfmir.data.records import LOG_MEL_DTYPE, serialize
+from tfmir.params import FeatureParams
+from tfmir.preparation.isolation import decode_isolated
+from tfmir.vocabulary import Vocabulary
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardResult:
+    """What became of one shard.
+
+    Attributes:
+      file: its name.
+      sha256: of its bytes.
+      tracks: written.
+      frames: of all its tracks together.
+      tag_counts: how many of its tracks carry each tag.
+      notion_counts: how many of its tracks carry a tag of each notion.
+      rejected: (track id, path, reason) of every track left out.
+    """
+
+    file: str
+    sha256: str
+    tracks: int
+    frames: int
+    tag_counts: tuple[int, ...]
+    notion_counts: tuple[int, ...]
+    rejected: tuple[tuple[str, str, str], ...]
+
+
+def write_shard(
+    tracks: Sequence[Track], path: str, *, vocabulary: Vocabulary, features: FeatureParams, isolated: bool = False
+) -> ShardResult:
+    """Decodes `tracks`, and writes their log-mels sorted by track id, under a temporary name that is then renamed.
+
+    A track that cannot be decoded, or is shorter than one excerpt, is rejected with its reason; one longer than
+    `features.max_frames` is cut there. `isolated` decodes each file in a process of its own.
+    """
+    rejected, kept, frames = [], [], 0
+    with files.replacing(path) as temporary:
+        with tf.io.TFRecordWriter(temporary) as writer:
+            for track in sorted(tracks, key=lambda track: track.track_id):
+                try:
+                    track_log_mel = compute(track.path, features, isolated=isolated)
+                except AudioError as error:
+                    rejected.append((track.track_id, track.path, str(error)))
+                    continue
+                writer.write(serialize(track, track_log_mel))
+                kept.append(track.tags)
+                frames += len(track_log_mel)
+        digest = files.sha256(temporary)
+    labels = vocabulary.multi_hot(kept)
+    return ShardResult(
+        file=files.to_path(path).name,
+        sha256=digest,
+        tracks=len(kept),
+        frames=frames,
+        tag_counts=tuple(labels.sum(axis=0).tolist()),
+        notion_counts=tuple(vocabulary.carried(labels).sum(axis=0).tolist()),
+        rejected=tuple(rejected),
+    )
+
+
+def compute(path: str, features: FeatureParams, *, isolated: bool = False) -> np.ndarray:
+    """float16 [frames, mels]: the log-mel of one audio file, as the records hold it.
+
+    Raises:
+      AudioError: cannot be decoded, is shorter than one excerpt, or so loud that the log-mel overflows.
+    """
+    max_secs = features.max_frames * features.hop_length / features.sample_rate
+    waveform = (decode_isolated if isolated else decode)(path, sample_rate=features.sample_rate, max_secs=max_secs)
+    if len(waveform) < features.excerpt_samples:
+        found = len(waveform) / features.sample_rate
+        raise AudioError(f"too short: {found:.2f} s, an excerpt needs {features.excerpt_secs:g} s")
+    found = _log_mel_function(features)(waveform[np.newaxis]).numpy()[0].astype(LOG_MEL_DTYPE)
+    if not np.isfinite(found).all():
+        raise AudioError(f"too loud for a log-mel: its largest sample is {np.abs(waveform).max():.3g}")
+    return found
+
+
+@functools.lru_cache(maxsize=4)
+def _log_mel_function(features: FeatureParams) -> Callable[[np.ndarray], tf.Tensor]:
+    signature = [tf.TensorSpec([1, None], tf.float32)]
+    return tf.function(lambda waveform: log_mel(waveform, features), input_signature=signature)
