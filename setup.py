@@ -1,4 +1,4 @@
-"""The files that come with tfmir beside its code travel inside the package, under the same names (`tfmir/resources.py`)."""
+"""Flag files and published figures travel inside the package, under the same names (see `tfmir/resources.py`)."""
 
 import pathlib
 import shutil

@@ -19,8 +19,8 @@
     ratios      {"recall_1_over_statistics": interval}, paired bootstrap over queries
     interval    {"mean": number, "low": number, "high": number}, 95 %
 
-What a contender does not have (scores, sub-spaces) is null. Retrieval is by inner product, by which the plain classifier
-collapses in the paper (section 5); triplets are by its D, the cosine (section 3.1).
+What a contender does not have (scores, sub-spaces) is null. Retrieval is by inner product, by which plain
+classification collapses in the paper (section 5); triplets are by its D, the cosine (section 3.1).
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ def _train_and_evaluate(job: Job, processes: _Processes, environment: dict[str, 
 
 
 def _is_evaluated(job: Job) -> bool:
-    """Whether the report is of the newest weights and this version, and has the votes of listeners if they are asked."""
+    """Whether the report is of the newest weights and this version, and has the votes if they are asked for."""
     report, trained = job.run / "report.json", job.run / "history.csv"
     if not report.exists() or report.stat().st_mtime < trained.stat().st_mtime:
         return False
