@@ -36,7 +36,7 @@ class Run:
       vocabulary: tags and notions, as in the records.
       records: the directory of the record set.
       corpus: name of the corpus.
-      licence: of the corpus; travels into exported models.
+      licence: licence of the corpus; travels into exported models.
     """
 
     path: files.Path

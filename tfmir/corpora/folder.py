@@ -42,8 +42,8 @@ def load(
       annotations: the CSV; unused by the other sources.
       tags: `csv`, `json` or `metadata`.
       grouping: vocabulary file that chooses among the tags, spelt `notion/tag`; empty: all of them.
-      name: of the corpus.
-      licence: of audio and tags.
+      name: name of the corpus.
+      licence: licence of audio and tags.
 
     Raises:
       UserError: names the file, the row, what was found and what was expected.

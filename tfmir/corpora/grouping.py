@@ -36,7 +36,7 @@ def load_grouping(path: str, *, default: str) -> dict[str, str]:
     """Tag as the label files spell it -> full name `notion/tag`, in the order of the file.
 
     Args:
-      path: of the file; empty for the one that comes with tfmir.
+      path: path of the file; empty for the one that comes with tfmir.
       default: name of that one.
 
     Raises:

@@ -31,7 +31,7 @@ class Labelled:
 
     Attributes:
       track_id: unique within the corpus.
-      path: of the audio, below the audio folder.
+      path: path of the audio, below the audio folder.
       split: one of SPLITS.
       tags: full names `notion/tag`.
       where: file and row, for messages.
@@ -66,7 +66,7 @@ def read_rows(path: str, *, needed: Sequence[str], what: str, delimiter: str = "
     """The rows under a header.
 
     Args:
-      path: of the file.
+      path: path of the file.
       needed: columns that must be there.
       what: the file is, for the message when it is missing.
       delimiter: between cells; quotes are understood.

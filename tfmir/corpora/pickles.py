@@ -71,7 +71,7 @@ def load_pickle(path: str, kind: type) -> Any:
     """The value of a pickle written by Python 2 or 3; its texts are read as Latin-1, which ids are part of.
 
     Args:
-      path: of the file.
+      path: path of the file.
       kind: list or dict, what the value must be.
 
     Raises:

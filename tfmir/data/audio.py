@@ -89,7 +89,7 @@ def _read_soundfile(path: str, max_secs: float | None) -> tuple[np.ndarray, int]
     with soundfile.SoundFile(path) as file:
         promised = file.frames
         if promised >= UNKNOWN_LENGTH:
-            raise AudioError("its header does not say how long it is, as of a stream: encode it again")
+            raise AudioError("its header does not say how long it is, as in a stream: encode it again")
         wanted = promised if max_secs is None else min(promised, int(max_secs * file.samplerate))
         blocks = []
         remaining = wanted

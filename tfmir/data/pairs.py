@@ -150,7 +150,7 @@ def join(excerpts: tf.data.Dataset) -> tf.data.Dataset:
     """Joins every two elements whose tag is the same; an excerpt left over at the end of a stream is lost.
 
     Args:
-      excerpts: of dicts with `tag`, int64 scalar; elements of tag -1 are passed over.
+      excerpts: a data set of dicts with `tag`, int64 scalar; elements of tag -1 are passed over.
 
     Returns:
       A dataset of the same dicts, every tensor with a new first axis of size 2; `tag` stays a scalar.

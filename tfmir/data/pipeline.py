@@ -27,8 +27,8 @@ def training_set(records: str, manifest: Manifest, params: RunParams, *, first_b
 
     Args:
       records: directory of the record set.
-      manifest: of the record set.
-      params: of the run.
+      manifest: manifest of the record set.
+      params: parameters of the run.
       first_batch: start of the stream, counted in batches from its beginning.
 
     Returns:
@@ -72,7 +72,7 @@ def fixed_excerpts(
 
     Args:
       records: directory of the record set.
-      manifest: of the record set.
+      manifest: manifest of the record set.
       split: train, validation or test.
       batch_size: excerpts; the last batch may be smaller.
       features: size of an excerpt.

@@ -20,7 +20,7 @@ def baselines(run: Run, manifest: Manifest, test: EmbeddedTracks) -> dict[str, C
 
     Args:
       run: whose records and encoder are taken.
-      manifest: of its records.
+      manifest: manifest of its records.
       test: the test split as the run embeds it.
     """
     keras.utils.set_random_seed(run.params.training.seed)

@@ -36,8 +36,8 @@ def tsne(
       subspaces: notion -> float32 [tracks, dim / notions], unit norm; empty for a system without.
       labels: bool [tracks, tags].
       vocabulary: tags and notions.
-      path: of the PNG.
-      seed: of the t-SNE.
+      path: path of the PNG.
+      seed: seed of the t-SNE.
     """
     rows = np.arange(len(whole))[:_MAX_POINTS]
     labels = labels[rows]
@@ -63,7 +63,7 @@ def training_curves(history: Sequence[Mapping[str, float]], path: files.Path) ->
     Args:
       history: one row an epoch with `epoch`, `learning_rate`, and `above_floor` and `val_above_floor`, or else
         `loss` and `val_loss`.
-      path: of the PNG.
+      path: path of the PNG.
     """
     epochs = [row["epoch"] for row in history]
     figure, (losses, rates) = plt.subplots(

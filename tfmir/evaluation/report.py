@@ -76,13 +76,13 @@ def build_report(
     """All figures of the system and of its baselines on the same tracks, triplets and resamples.
 
     Args:
-      name: of the run.
+      name: name of the run.
       vocabulary: tags and notions.
       labels: bool [tracks, tags] of the test split.
       system: what the run has learnt.
       baselines: name -> what it must beat.
       questions: the triplets to predict; None draws some, without those of tracks.
-      seed: of triplets and bootstrap.
+      seed: seed of triplets and bootstrap.
 
     Returns:
       The structure of this module's docstring; JSON types only.

@@ -25,7 +25,7 @@ def summary(reports: Reports) -> Summary:
     """Every column of the comparison, those of `TIMES` included, in JSON types only.
 
     Args:
-      reports: of the same notions, with as many seeds for each system.
+      reports: reports of the same notions, with as many seeds for each system.
     """
     notions = list(next(iter(reports.values()))[0]["notions"])
     values: dict[str, Any] = {

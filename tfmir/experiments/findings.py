@@ -36,7 +36,7 @@ class Comparison:
     Attributes:
       more: the system that the paper found to have more.
       less: the other one.
-      column: of the summary; `more_column` replaces it for the first system.
+      column: column of the summary; `more_column` replaces it for the first system.
       agree: whether the paper found them equal.
     """
 

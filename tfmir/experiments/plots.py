@@ -102,8 +102,8 @@ def tsne_of_two_tags(run: Run, path: pathlib.Path, *, tags: str = "") -> None:
     """The paper's Figure 3: two tags in colour before all other tracks, the whole space beside the notion's sub-space.
 
     Args:
-      run: of a disentangled system, evaluated.
-      path: of the PNG.
+      run: a run of a disentangled system, evaluated.
+      path: path of the PNG.
       tags: see `draw`.
 
     Raises:

@@ -18,7 +18,7 @@ def load_published(path: str) -> Published:
     A system that is not in the comparison, such as a tagger of the paper's Table 2, gets a row of its own.
 
     Args:
-      path: of the file, or of one that comes with tfmir (`docs/comparison/published.csv`); empty: none.
+      path: path of the file, or of one that comes with tfmir (`docs/comparison/published.csv`); empty: none.
 
     Raises:
       UserError: no such file, another header, or a value that is no number; names the line.

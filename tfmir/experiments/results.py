@@ -18,7 +18,7 @@ class Results:
 
     Attributes:
       corpus: its name.
-      tracks: of the test split.
+      tracks: size of the test split.
       seeds: runs of each system.
       notions: in order.
       switches: system -> whether it is `normalized` and `disentangled`.

@@ -28,7 +28,7 @@ def comparison_text(results: Results, *, published: Published | None = None) -> 
     """All tables of a comparison.
 
     Args:
-      results: of the comparison.
+      results: figures of the comparison.
       published: figures to stand beside ours.
 
     Raises:

@@ -39,7 +39,7 @@ class Tuning:
     """What is searched for.
 
     Attributes:
-      params: of a run; the varied settings replace theirs.
+      params: parameters of a run; the varied settings replace theirs.
       records: the record set.
       output: directory of the trials and of the results.
       tuner: random, hyperband or bayesian.

@@ -33,7 +33,7 @@ def embed_file(system: System, path: str, *, start_secs: float = 0.0, length_sec
 
     Args:
       system: any system.
-      path: of the file, local or remote.
+      path: path of the file, local or remote.
       start_secs: where the stretch begins.
       length_secs: how long it is; None: to the end, of the first ten minutes of a file.
 

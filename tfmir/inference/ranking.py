@@ -43,7 +43,7 @@ def rank(
     Args:
       library: what is searched.
       query: float32 [dim], unit norm.
-      vocabulary: of the system.
+      vocabulary: vocabulary of the system.
       weights: notion -> weight; empty ranks by the whole space.
       top: how many hits.
       exclude: a track id that is left out, usually the query itself.

@@ -21,7 +21,7 @@ class EmbeddedTracks:
     """Tracks in the order of the records, and the excerpts whose means they are.
 
     Attributes:
-      track_ids: of each track.
+      track_ids: id of each track.
       labels: bool [tracks, tags].
       embeddings: float32 [tracks, dim], unit norm for a normalised system.
       excerpts: float32 [excerpts, dim], the same of every consecutive excerpt.
@@ -56,7 +56,7 @@ def embed_tracks(
     Args:
       system: any system.
       records: directory of the record set.
-      manifest: of the record set.
+      manifest: manifest of the record set.
       split: train, validation or test.
       description: what the progress bar says.
     """

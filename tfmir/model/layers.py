@@ -143,7 +143,7 @@ class SubDense(keras.layers.Layer):
     """A dense layer with ReLU for each notion, side by side: [batch, channels] -> [batch, notions * units].
 
     Args:
-      units: of each.
+      units: width of each.
       notions: how many.
     """
 

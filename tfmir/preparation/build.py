@@ -47,11 +47,11 @@ def build_records(
     Args:
       corpus: tracks and vocabulary.
       output: directory of the set; its last part is the set's name.
-      num_shards: of the training split, 0 for one per 100 tracks; other splits get shards of that size.
+      num_shards: shards of the training split, 0 for one per 100 tracks; other splits get shards of that size.
       max_rejected_fraction: more rejected tracks than this, and no manifest is written.
       workers: see `engine.run_tasks`.
       scheduler: see `engine.run_tasks`.
-      features: of the log-mel.
+      features: parameters of the log-mel.
 
     Raises:
       UserError: `output` holds other records, or too many tracks are rejected.

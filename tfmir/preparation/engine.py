@@ -60,8 +60,8 @@ def run_tasks(
       function: importable by name in the workers.
       tasks: arguments of each call; picklable.
       sizes: how much work each task is, in `unit`s; what the progress bar counts.
-      description: of the bar.
-      unit: of the bar.
+      description: what the progress bar says.
+      unit: what the progress bar counts.
       workers: processes of the local cluster; 0: one a core.
       scheduler: address of a running scheduler, `tcp://host:port`, instead of a local cluster.
       instead: called here with the arguments of a task that killed every worker which tried it.

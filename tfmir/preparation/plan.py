@@ -19,7 +19,7 @@ class Plan:
 
     Attributes:
       shards: (split, file name) -> tracks, in order.
-      fingerprint: of everything that the bytes depend on, but the audio itself.
+      fingerprint: checksum of everything that the bytes depend on, but the audio itself.
     """
 
     shards: dict[tuple[str, str], tuple[Track, ...]]

@@ -22,8 +22,8 @@ class FileFacts:
     """What looking at one audio file gave.
 
     Attributes:
-      track_id: of its track.
-      sha256: of its bytes; empty where it is missing.
+      track_id: id of its track.
+      sha256: checksum of its bytes; empty where it is missing.
       secs: length by its header, 0 where that cannot be read.
       problem: why it cannot be used, else empty.
     """
@@ -59,7 +59,7 @@ def survey(corpus: Corpus, facts: Iterable[FileFacts] = ()) -> dict[str, Any]:
 
     Args:
       corpus: labels.
-      facts: of the audio files; empty if they were not looked at.
+      facts: facts of the audio files; empty if they were not looked at.
     """
     found = {fact.track_id: fact for fact in facts}
     split_of = np.array([SPLITS.index(track.split) for track in corpus.tracks])

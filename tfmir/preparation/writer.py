@@ -25,9 +25,9 @@ class ShardResult:
 
     Attributes:
       file: its name.
-      sha256: of its bytes.
+      sha256: checksum of its bytes.
       tracks: written.
-      frames: of all its tracks together.
+      frames: frames of all its tracks together.
       tag_counts: how many of its tracks carry each tag.
       notion_counts: how many of its tracks carry a tag of each notion.
       rejected: (track id, path, reason) of every track left out.

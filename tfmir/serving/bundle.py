@@ -35,7 +35,7 @@ def write_bundle(system: System, run: Run, *, output: str, name: str, version: i
       system: with its trained weights.
       run: where parameters, vocabulary and licence come from.
       output: folder of all models.
-      name: of the model, as TensorFlow Serving will call it.
+      name: name of the model, as TensorFlow Serving will call it.
       version: a positive number, or 0 for the next one.
 
     Returns:

@@ -48,7 +48,7 @@ class ScheduleAndBackup(keras.callbacks.Callback):
 
     Args:
       path: the run directory.
-      params: of the run.
+      params: parameters of the run.
     """
 
     def __init__(self, path: files.Path, params: RunParams):
@@ -173,8 +173,8 @@ class TensorBoardLog(keras.callbacks.Callback):
     """Losses, learning rate, dead share, a histogram of the sub-space norms, and the run's parameters.
 
     Args:
-      folder: of the event files.
-      params: of the run, shown under "HParams".
+      folder: folder of the event files.
+      params: parameters of the run, shown under "HParams".
       excerpts: float32 [batch, frames, mels], a fixed batch whose sub-space norms are drawn.
     """
 

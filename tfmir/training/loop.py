@@ -28,8 +28,8 @@ def start(path: str, params: RunParams, records: str, *, command_line: Sequence[
     """Opens a run directory, locks it and trains.
 
     Args:
-      path: of the run directory.
-      params: of the run.
+      path: path of the run directory.
+      params: parameters of the run.
       records: directory of the record set.
       command_line: kept in `flags.txt`.
 

@@ -31,7 +31,7 @@ def fit_prototypes(system: System, records: str, manifest: Manifest) -> np.ndarr
     Args:
       system: any system.
       records: directory of the record set.
-      manifest: of the record set.
+      manifest: manifest of the record set.
 
     Returns:
       float32 [tags, dim]; 0 for a tag that no track carries.

@@ -13,7 +13,7 @@ class ScheduleState:
     """Where the schedule stands after an epoch; all of it must survive a restart.
 
     Attributes:
-      learning_rate: of the next epoch.
+      learning_rate: learning rate of the next epoch.
       epoch: finished epochs.
       best: lowest validation loss so far.
       wait: epochs since `best`, or since the last cut.
@@ -36,7 +36,7 @@ def advance(state: ScheduleState, validation_loss: float, params: TrainParams) -
 
     Args:
       state: before the epoch.
-      validation_loss: of the epoch; NaN counts as no improvement.
+      validation_loss: validation loss of the epoch; NaN counts as no improvement.
       params: the schedule and its numbers.
     """
     improved = validation_loss < state.best
