@@ -18,7 +18,12 @@ import soundfile
 import tensorflow as tf
 
 from tfmir.corpora import folder
+from tfmir.inference.weights import load_system
+from tfmir.params import EncoderParams, PipelineParams, RunParams, TrainParams
 from tfmir.preparation.build import build_records
+from tfmir.run_directory import load_run
+from tfmir.serving.bundle import write_bundle
+from tfmir.training.loop import start
 
 # Before anything touches the devices; one MirroredStrategy per process, because their collectives share keys.
 tf.config.set_logical_device_configuration(
@@ -88,6 +93,31 @@ def records(corpus, tmp_path_factory):
     return output
 
 
+TINY = RunParams(
+    encoder=EncoderParams(width_multiplier=0.0625, blocks=1, embedding_dim=16),
+    pipeline=PipelineParams(batch_size=4, excerpts_per_read=2, shuffle_buffer=8),
+    training=TrainParams(epochs=1),
+)
+
+
+@pytest.fixture(scope="session")
+def run(records, tmp_path_factory):
+    """A trained run of the disentangled proxy system."""
+    path = str(tmp_path_factory.mktemp("runs") / "tiny")
+    start(path, TINY, records)
+    return load_run(path)
+
+
+@pytest.fixture(scope="session")
+def system(run):
+    return load_system(run)
+
+
+@pytest.fixture(scope="session")
+def bundle(run, system, tmp_path_factory):
+    return write_bundle(system, run, output=str(tmp_path_factory.mktemp("models")), name="m", version=0)
+
+
 TINY_SETTINGS = """--records={records}
 --width_multiplier=0.0625
 --blocks=1
@@ -134,7 +164,7 @@ def pytest_itemcollected(item):
 
 def pytest_collection_modifyitems(items):
     """The longest groups first, so that two processes end at about the same time."""
-    long = ["readme", "tests/experiments/test_commands.py", "tests/model/test_systems.py"]
+    long = ["readme", "tests/experiments/test_commands.py", "tests/model/test_build.py"]
     marks = {item: item.get_closest_marker("xdist_group") for item in items}  # none: a doctest in the package
     items.sort(key=lambda item: long.index(marks[item].args[0]) if marks[item] and marks[item].args[0] in long else 9)
 

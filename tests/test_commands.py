@@ -28,8 +28,9 @@ def output(readme, words):
 def test_evaluate_writes_report_tables_and_figures(readme):
     run = readme.folder / "runs/proxy"
     report = json.loads((run / "report.json").read_text())
-    assert list(report["contenders"]) == ["proxy", "statistics", "untrained", "random"]
-    assert f"{report['contenders']['proxy']['recall']['1']['mean']:.3f}" in output(readme, "tfmir.evaluate")
+    assert report["run"] == "proxy"
+    assert list(report["baselines"]) == ["statistics", "untrained", "random"]
+    assert f"{report['system']['recall']['1']['mean']:.3f}" in output(readme, "tfmir.evaluate")
     assert "## Leakage" in (run / "report.md").read_text()
     figures = {path.name for path in (run / "figures").iterdir()}
     assert figures == {"tsne.png", "recall.png", "leakage.png", "training.png"}

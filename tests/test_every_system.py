@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tfmir import evaluate, export, flags, search, train
+from tfmir.experiments import systems
 from tfmir.serving import bundle as bundle_module
 
 SYSTEMS = systems.ALL
@@ -25,7 +26,8 @@ def test_a_flag_file_trains_evaluates_exports_and_serves(name, settings, reposit
     asked = [f"--flagfile=launch/{name}.flags", f"--flagfile={settings}", f"--run={run}", "--epochs=1"]
     call(train, train.TrainCommand, *asked, "--steps_per_epoch=2")
     report = call(evaluate, evaluate.EvaluateParams, f"--run={run}", "--nobaselines")
-    mine = report["contenders"][name]
+    assert report["run"] == name
+    mine = report["system"]
     assert set(mine["recall"]) == {"1", "2", "4", "8"}
     assert 0 <= mine["roc_auc"]["mean"] <= 1
     assert json.loads((run / "report.json").read_text()) == json.loads(json.dumps(report))

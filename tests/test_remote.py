@@ -11,7 +11,8 @@ import tensorflow as tf
 
 from tfmir import remote
 from tfmir.errors import UserError
-from tfmir.remote import RemotePath, is_remote, to_path
+from tfmir.files import is_remote, to_path
+from tfmir.remote import RemotePath
 
 boto3 = pytest.importorskip("boto3")
 BUCKET = "music"
@@ -80,7 +81,8 @@ def test_what_has_a_scheme_is_remote():
 
 ACTIONS = """
 from tfmir import files
-from tfmir.remote import leave, to_path
+from tfmir.command import leave
+from tfmir.files import to_path
 root = to_path("s3://music/odd")
 assert not root.exists() and not root.is_dir() and list(root.glob("*")) == []
 files.write_text(root / "x.json", "[1]")
@@ -147,7 +149,7 @@ def test_audio_records_and_runs_in_the_store(store, endpoint, audio_folder, reco
 ISOLATED = """
 from tfmir.data.audio import AudioError
 from tfmir.preparation.isolation import decode_isolated
-from tfmir.remote import leave
+from tfmir.command import leave
 print(len(decode_isolated("s3://music/alone/00.flac", sample_rate=22050, max_secs=2.0)))
 try:
     decode_isolated("s3://music/alone/absent.flac", sample_rate=22050, max_secs=2.0)

@@ -2,8 +2,7 @@ import pickle
 
 import pytest
 
-from tfmir.corpora.magnatagatune import CLIP_SECS, load, load_comparisons
-from tfmir.corpora.votes import Clip
+from tfmir.corpora.magnatagatune import load
 from tfmir.errors import UserError
 
 TAGS = ["no voice", "guitar", "classical", "slow", "clasical"]
@@ -42,7 +41,7 @@ def test_tags_folder_split_artists_and_a_merged_misspelling(tmp_path):
     )
     assert [track.tags for track in loaded.tracks] == [(0, 1), (0, 1, 2), (0, 1), (0, 1, 2)]
     assert loaded.tracks[2].artist_id == "C. Artist"
-    assert (loaded.tracks[0].path, loaded.tracks[0].secs) == ("music/0/a-0-29.mp3", CLIP_SECS)
+    assert (loaded.tracks[0].path, loaded.tracks[0].secs) == ("music/0/a-0-29.mp3", 29.0)
 
 
 def lists(folder, train=("f/d-29-58.npy",), valid=("0/a-0-29.npy",), test=("b/b-0-29.npy",)):
@@ -103,24 +102,3 @@ def test_the_vocabulary_that_comes_with_tfmir_groups_the_50_most_frequent_tags(t
     assert {notion: len(tags) for notion, tags in groups.items()} == {
         "genre": 13, "mood": 6, "instrument": 14, "vocals": 17
     }  # fmt: skip
-
-
-VOTES = "\t".join(
-    ["clip1_id", "clip2_id", "clip3_id", *(f"clip{i}_{w}" for w in ("numvotes", "mp3_path") for i in (1, 2, 3))]
-)
-
-
-def test_an_odd_one_out_is_a_triplet_for_each_of_the_other_two(tmp_path):
-    """Votes 3, 1, 0 that a, b, c are odd. Anchor a: b is odd 1 (so c is nearer), c 0. Anchor b: a odd 3, c 0.
-    Anchor c: a odd 3 (b is nearer), b odd 1. A row without votes says nothing."""
-    path = tmp_path / "comparisons_final.csv"
-    write(path, VOTES, "1\t2\t3\t3\t1\t0\t0/a.mp3\t1/b.mp3\t2/c.mp3", "1\t2\t3\t0\t0\t0\t0/a.mp3\t1/b.mp3\t2/c.mp3")
-    a, b, c = (Clip(name, 0.0, CLIP_SECS) for name in "abc")
-    found = [(t.anchor, t.songs, t.votes) for t in load_comparisons(str(path))]
-    assert found == [(a, (b, c), (0, 1)), (b, (a, c), (0, 3)), (c, (a, b), (1, 3))]
-
-
-def test_a_vote_that_is_no_number_is_named(tmp_path):
-    write(tmp_path / "x.csv", VOTES, "1\t2\t3\t3\tmany\t0\t0/a.mp3\t1/b.mp3\t2/c.mp3")
-    with pytest.raises(UserError, match="row 2: clip2_numvotes is 'many'"):
-        load_comparisons(str(tmp_path / "x.csv"))

@@ -63,7 +63,7 @@ def test_two_excerpts_of_a_track_overlap_by_half_at_most(records, manifest):
             if (t == excerpt[0]).all(axis=1).any()
         )
 
-    for x, y in arrays(itertools.islice(dataset(training_pairs, records, manifest, "train", per_track=2), 6)):
+    for x, y in arrays(itertools.islice(dataset(training_pairs, records, manifest, "train", group=2), 6)):
         assert x.shape == (2, 2, 2, 129, 128)
         for pair, side in itertools.product(range(2), range(2)):
             (track_a, a), (track_b, b) = start(x[pair, side, 0]), start(x[pair, side, 1])

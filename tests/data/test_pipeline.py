@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfmir.data.augment import spec_augment
 from tfmir.data.pairs import fixed_pairs
-from tfmir.data.pipeline import fixed_excerpts, spec_augment, training_batches
+from tfmir.data.pipeline import fixed_excerpts, training_batches
 from tfmir.data.records import load_manifest, read_tracks, shard_paths
 from tfmir.params import FeatureParams, PipelineParams
 
@@ -92,7 +93,7 @@ def test_passes_differ(records, manifest):
 
 def test_a_set_that_is_read_anew_every_epoch_has_no_tuning_thread_that_would_hold_up_its_end(records, manifest):
     paths = shard_paths(records, manifest, "validation")
-    excerpts = fixed_excerpts(paths, num_tags=4, batch_size=5, features=FEATURES)
+    excerpts = fixed_excerpts(records, manifest, "validation", batch_size=5, features=FEATURES)
     pairs = fixed_pairs(
         paths,
         vocabulary=manifest.vocabulary,
@@ -112,8 +113,10 @@ def test_fixed_excerpts_are_all_non_overlapping_ones_in_order(records, manifest)
         for index, track in enumerate(stored)
         for start in range(0, len(track.log_mel) - 128, 129)
     ]
-    dataset = fixed_excerpts(shard_paths(records, manifest, "validation"), num_tags=4, batch_size=5, features=FEATURES)
-    found = [(int(i), e) for x, _, tracks in dataset for e, i in zip(x.numpy(), tracks.numpy(), strict=True)]
+    dataset = list(fixed_excerpts(records, manifest, "validation", batch_size=5, features=FEATURES))
+    rows = [dict(zip(batch, row, strict=True)) for batch in dataset for row in zip(*batch.values(), strict=True)]
+    found = [(int(row["position"]), row["log_mel"].numpy()) for row in rows]
+    assert [row["track_id"].numpy().decode() for row in rows] == [stored[index].track_id for index, _ in expected]
     assert [index for index, _ in found] == [index for index, _ in expected]
     assert all(np.array_equal(a[1], b[1]) for a, b in zip(found, expected, strict=True))
 

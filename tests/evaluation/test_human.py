@@ -6,7 +6,8 @@ import tensorflow as tf
 from tfmir.corpora.votes import Clip, HumanTriplet
 from tfmir.errors import UserError
 from tfmir.evaluation.human import agreement, embed_clips
-from tfmir.params import FeatureParams, RunParams
+from tfmir.inference.subspaces import unit_rows
+from tfmir.params import FeatureParams, RunParams, SystemParams
 from tfmir.vocabulary import Vocabulary
 
 RATE = 22050
@@ -18,10 +19,10 @@ class Loudness:
     params = RunParams(features=FeatureParams())
     vocabulary = Vocabulary.from_dict({"genre": ["a"], "mood": ["x"]})
 
-    def track_embedding(self, excerpts):
+    def embed(self, excerpts):
         bands = tf.reduce_mean(excerpts, axis=[1, 2])
         low, high = tf.reduce_mean(bands[:, :64], 1), tf.reduce_mean(bands[:, 64:], 1)
-        return tf.constant(unit(np.stack([low, high, low, high], axis=1)))
+        return tf.constant(unit_rows(np.stack([low, high, low, high], axis=1)))
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +54,31 @@ def test_agreement_counts_votes(songs):
     assert (found.triplets, found.votes) == (3, 10)
     assert found.whole.mean == pytest.approx(0.8)
     assert {notion: interval.mean for notion, interval in found.subspaces.items()} == {"genre": 0.8, "mood": 0.8}
+    assert found.inner_product is None
+
+
+class Plain:
+    """Plain classification: one space, and embeddings that are not of unit norm."""
+
+    params = RunParams(system=SystemParams("classification", disentangled=False, normalized=False))
+    vocabulary = Loudness.vocabulary
+
+
+def test_without_unit_norm_the_inner_product_may_agree_with_other_listeners():
+    """Anchor (1, 0), songs (2, 0) and (6, 8). Cosines 1 and 0.6: the first, for which 3 of 4 have voted. Inner
+    products 2 and 6: the second, for which 1 of 4 has."""
+    asked = triplet("a", "short", "long", (3, 1))
+    clips = dict(zip((asked.anchor, *asked.songs), np.float32([[1, 0], [2, 0], [6, 8]]), strict=True))
+    found = agreement(Plain(), [asked], clips)
+    assert (found.whole.mean, found.inner_product.mean) == (0.75, 0.25)
+    assert found.subspaces == {}
+
+
+def test_a_tie_agrees_with_nobody():
+    """Both songs are the anchor itself: 0 of 4 votes."""
+    asked = triplet("a", "b", "c", (3, 1))
+    clips = dict.fromkeys((asked.anchor, *asked.songs), np.float32([1, 0]))
+    assert agreement(Plain(), [asked], clips).whole.mean == 0.0
 
 
 def test_a_start_within_a_song_changes_what_is_heard(songs):

@@ -2,13 +2,11 @@ import json
 
 import numpy as np
 import pytest
-from PIL import Image
-from threadpoolctl import threadpool_info
 
-from tfmir.evaluation import baselines, plots
-from tfmir.evaluation.report import Contender, evaluate, training_time
-from tfmir.evaluation.tables import markdown, summary
-from tfmir.inference.subspaces import subspace_embeddings
+from tfmir.evaluation.baselines import random_embeddings
+from tfmir.evaluation.questions import Questions
+from tfmir.evaluation.report import SCHEMA_VERSION, Contender, build_report, training_time
+from tfmir.inference.subspaces import unit_rows
 from tfmir.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary.from_dict({"genre": ["a", "b"], "mood": ["x", "y"]})
@@ -19,28 +17,32 @@ def data():
     rng = np.random.default_rng(0)
     labels = rng.random([120, 4]) < [0.5, 0.3, 0.4, 0.3]
     signal = labels + 0.3 * rng.normal(size=labels.shape)
-    return labels, unit(np.abs(np.repeat(signal, 2, axis=1))), signal
+    return labels, unit_rows(np.abs(np.repeat(signal, 2, axis=1))), signal
 
 
 @pytest.fixture(scope="module")
-def report(data):
+def statistics():
+    return {"statistics": Contender(random_embeddings(120, 64, seed=1), None)}
+
+
+@pytest.fixture(scope="module")
+def report(data, statistics):
     labels, embeddings, scores = data
-    contenders = {
-        "mine": Contender(embeddings, scores, disentangled=True),
-        "statistics": Contender(baselines.random_embeddings(120, 64, seed=1), None),
-    }
-    return evaluate(VOCABULARY, labels, contenders)
+    return build_report("mine", VOCABULARY, labels, Contender(embeddings, scores, disentangled=True), statistics)
 
 
 def test_the_report_is_deterministic_json(data, report):
     labels, embeddings, scores = data
-    again = evaluate(VOCABULARY, labels, {"mine": Contender(embeddings, scores, disentangled=True)})
-    assert again["contenders"]["mine"] == report["contenders"]["mine"]
+    again = build_report("mine", VOCABULARY, labels, Contender(embeddings, scores, disentangled=True), {})
+    assert again["system"] == report["system"]
     assert json.loads(json.dumps(report, allow_nan=False)) == report
+    assert (report["schema_version"], report["run"], report["tracks"]) == (SCHEMA_VERSION, "mine", 120)
+    assert report["notions"] == VOCABULARY.to_dict()
+    assert [again[name] for name in ("baselines", "ratios", "training", "human")] == [{}, {}, None, None]
 
 
 def test_a_system_that_knows_the_tags_wins_every_column(report):
-    mine, other = report["contenders"]["mine"], report["contenders"]["statistics"]
+    mine, other = report["system"], report["baselines"]["statistics"]
     assert all(mine["recall"][k]["low"] > other["recall"][k]["high"] for k in ("1", "2"))
     assert mine["roc_auc"]["mean"] > 0.9
     assert all(mine["triplets_subspace"][n]["mean"] > 0.65 > other["triplets"][n]["mean"] for n in VOCABULARY.notions)
@@ -48,8 +50,21 @@ def test_a_system_that_knows_the_tags_wins_every_column(report):
     assert report["ratios"]["recall_1_over_statistics"]["low"] > 1
 
 
+@pytest.mark.parametrize("name", ["random", "untrained", "statistics"])
+def test_a_run_that_is_named_like_a_baseline_keeps_its_own_figures(data, statistics, name):
+    labels, embeddings, scores = data
+    found = build_report(name, VOCABULARY, labels, Contender(embeddings, scores), {name: statistics["statistics"]})
+    alone = build_report("mine", VOCABULARY, labels, Contender(embeddings, scores), {})
+    assert found["run"] == name
+    assert found["system"] == alone["system"]
+    assert found["system"]["recall"]["1"]["low"] > found["baselines"][name]["recall"]["1"]["high"]
+    # The ratio is that of two contenders, and not of one to itself.
+    assert ("recall_1_over_statistics" in found["ratios"]) == (name == "statistics")
+    assert all(ratio["low"] > 1 for ratio in found["ratios"].values())
+
+
 def test_the_leakage_diagonal_is_the_subspace_accuracy(report):
-    mine = report["contenders"]["mine"]
+    mine = report["system"]
     for index, notion in enumerate(VOCABULARY.notions):
         assert mine["leakage"][index][index] == pytest.approx(mine["triplets_subspace"][notion]["mean"])
 
@@ -58,12 +73,44 @@ def test_embeddings_without_unit_norm_are_compared_by_cosine_too(data):
     """Lengths at random: the inner product prefers long vectors, the cosine is as for the unit vectors."""
     labels, embeddings, scores = data
     long = embeddings * np.random.default_rng(1).uniform(0.1, 10, [120, 1])
-    contenders = {"raw": Contender(long, scores, normalized=False), "unit": Contender(embeddings, scores)}
-    found = evaluate(VOCABULARY, labels, contenders)["contenders"]
-    assert found["raw"]["cosine"]["recall"] == found["unit"]["recall"]
-    assert found["raw"]["cosine"]["triplets"] == found["unit"]["triplets"]
-    assert found["raw"]["recall"]["1"]["mean"] < found["unit"]["recall"]["1"]["mean"]
-    assert found["unit"]["cosine"] is None
+    raw = build_report("raw", VOCABULARY, labels, Contender(long, scores, normalized=False), {})["system"]
+    unit = build_report("unit", VOCABULARY, labels, Contender(embeddings, scores), {})["system"]
+    for name in ("recall", "recall_notion", "triplets"):
+        assert raw["cosine"][name] == unit[name]
+    assert raw["recall"]["1"]["mean"] < unit["recall"]["1"]["mean"]
+    assert raw["triplets"] == raw["cosine"]["triplets"] != raw["inner_product"]["triplets"]
+    assert raw["recall"] == raw["inner_product"]["recall"]
+    assert unit["cosine"] is unit["inner_product"] is None
+
+
+def test_plain_classification_retrieves_by_inner_product_and_is_asked_triplets_by_cosine():
+    """Five tracks (1, 0) tagged a and x, five tracks (6, 8) tagged b and y.
+
+    Inner products: 1 among the short, 6 between short and long, 100 among the long. The five nearest of a short track
+    are the long ones, the nearest of a long one is long: R@1 = R@4 = (0 + 1) / 2, R@8 = 1. Of the triplets short,
+    short, long and long, long, short the second is right, 100 > 6, and the first is not, 1 < 6: 1/2 of one each; 3/4
+    of the triplets of tracks, three of which are the second.
+
+    Cosines: 1 within a group, 0.6 between them. Everything is right.
+    """
+    embeddings = np.repeat(np.float32([[1, 0], [6, 8]]), 5, axis=0)
+    labels = np.repeat([[1, 0, 1, 0], [0, 1, 0, 1]], 5, axis=0) > 0
+    short, long = [0, 1, 5], [5, 6, 0]
+    questions = Questions(
+        dict.fromkeys(("genre", "mood"), np.array([short, long])), np.array([short, long, long, long])
+    )
+    plain = Contender(embeddings, labels.astype(np.float32), normalized=False, excerpts=embeddings)
+    found = build_report("plain", VOCABULARY, labels, plain, {}, questions=questions)["system"]
+
+    def means(figures):
+        recall = [figures["recall"][k]["mean"] for k in ("1", "4", "8")]
+        notions = [figures["recall_notion"][notion]["1"]["mean"] for notion in ("genre", "mood")]
+        triplets = [figures["triplets"][notion]["mean"] for notion in ("genre", "mood")]
+        return recall, notions, triplets, figures["triplets_track"]["mean"]
+
+    assert means(found["inner_product"]) == ([0.5, 0.5, 1.0], [0.5, 0.5], [0.5, 0.5], 0.75)
+    assert means(found["cosine"]) == ([1.0, 1.0, 1.0], [1.0, 1.0], [1.0, 1.0], 1.0)
+    assert means(found) == ([0.5, 0.5, 1.0], [0.5, 0.5], [1.0, 1.0], 1.0)
 
 
 def test_training_time_is_the_median_epoch_times_their_number():
@@ -75,73 +122,16 @@ def test_training_time_is_the_median_epoch_times_their_number():
 
 
 def test_what_a_contender_lacks_is_null(report):
-    other = report["contenders"]["statistics"]
+    other = report["baselines"]["statistics"]
     assert [other[name] for name in ("roc_auc", "pr_auc_tag", "triplets_subspace", "leakage")] == [None] * 4
+    assert [other[name] for name in ("triplets_track", "cosine", "inner_product")] == [None] * 3
 
 
-def test_the_tables_hold_the_numbers(report):
-    text = markdown(report)
-    mine = report["contenders"]["mine"]
-    for number in (mine["recall"]["8"]["low"], mine["pr_auc"], mine["roc_auc_tag"]["mood/y"], mine["leakage"][0][1]):
-        assert f"{number:.3f}" in text
-    assert f"{report['ratios']['recall_1_over_statistics']['low']:.3f}" in summary(report)
-    widths = {line.count("|") for line in summary(report).splitlines() if line.startswith("|")}
-    assert len(widths) == 1
-
-
-def test_statistics_by_hand():
-    """Two bands over three frames: 0 2 4 has mean 2, deviation sqrt(8/3), mean step 2; 1 1 1 has 1, 0, 0."""
-    found = baselines.statistics_features(np.array([[0, 1], [2, 1], [4, 1]], np.float16))
-    np.testing.assert_allclose(found, [2, 1, np.sqrt(8 / 3), 0, 2, 0], rtol=1e-6)
-
-
-def test_random_embeddings_are_unit_and_non_negative():
-    found = baselines.random_embeddings(10, 64)
-    assert found.min() >= 0
-    np.testing.assert_allclose(np.linalg.norm(found, axis=1), np.ones(10), rtol=1e-6)
-
-
-def test_the_probe_learns_a_linear_tag_and_scores_a_constant_one_by_prevalence():
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=[200, 3])
-    labels = np.stack([x[:, 0] > 0, np.ones(200, bool)], axis=1)
-    scores = baselines.logistic_probe(x[:150], labels[:150], x[150:])
-    assert ((scores[:, 0] > 0.5) == labels[150:, 0]).mean() > 0.95
-    assert (scores[:, 1] == 1.0).all()
-
-
-def test_standardize_uses_the_training_moments_only():
-    train, test = baselines.standardize(np.array([[0.0], [2.0]]), np.array([[3.0]]))
-    np.testing.assert_allclose([train.ravel().tolist(), test.ravel().tolist() * 2], [[-1, 1], [2, 2]])
-
-
-def test_figures_are_written_whole_and_show_something(data, report, tmp_path):
-    labels, embeddings, _ = data
-    parts = subspace_embeddings(embeddings, VOCABULARY)
-    plots.tsne(embeddings, parts, labels, VOCABULARY, tmp_path / "tsne.png")
-    plots.tsne(embeddings, {}, labels, VOCABULARY, tmp_path / "whole.png")
-    plots.leakage(np.array(report["contenders"]["mine"]["leakage"]), VOCABULARY.notions, tmp_path / "leakage.png")
-    plots.recall_curves(report, tmp_path / "recall.png")
-    history = [{"epoch": e, "above_floor": -e, "val_above_floor": 1.0 - e, "learning_rate": 0.1} for e in range(1, 4)]
-    plots.training_curves(history, tmp_path / "training.png")
-    assert {path.name for path in tmp_path.iterdir()} == {
-        f"{n}.png" for n in ("tsne", "whole", "leakage", "recall", "training")
-    }
-    for path in tmp_path.iterdir():
-        pixels = np.asarray(Image.open(path).convert("L"))
-        assert min(pixels.shape) > 200
-        assert len(np.unique(pixels)) > 20
-
-
-def test_tsne_runs_on_one_thread(monkeypatch):
-    """Twelve points took 21 s on two threads that waited for two busy cores, 0.1 s on one."""
-    threads = []
-
-    class Recorder(plots.TSNE):
-        def fit_transform(self, points):
-            threads.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "openmp")
-            return super().fit_transform(points)
-
-    monkeypatch.setattr(plots, "TSNE", Recorder)
-    assert plots.project(np.random.default_rng(0).random((12, 8)), seed=0).shape == (12, 2)
-    assert set(threads) == {1}
+def test_a_tag_that_every_track_has_is_null_and_does_not_count(data):
+    labels, embeddings, scores = data
+    labels = labels.copy()
+    labels[:, 3] = True
+    found = build_report("mine", VOCABULARY, labels, Contender(embeddings, scores), {})["system"]
+    assert found["roc_auc_tag"]["mood/y"] is found["pr_auc_tag"]["mood/y"] is None
+    assert found["roc_auc_notion"]["mood"] == found["roc_auc_tag"]["mood/x"]
+    assert found["roc_auc"]["mean"] == pytest.approx(np.mean([v for v in found["roc_auc_tag"].values() if v]))

@@ -3,6 +3,7 @@ import pytest
 
 from tfmir.errors import UserError
 from tfmir.evaluation.retrieval import neighbours, recall_at_k
+from tfmir.inference.subspaces import unit_rows
 
 
 def brute_force(embeddings, labels, ks):
@@ -21,7 +22,7 @@ def brute_force(embeddings, labels, ks):
 @pytest.mark.parametrize("seed", range(5))
 def test_equals_brute_force_on_random_multi_label_data(seed):
     rng = np.random.default_rng(seed)
-    embeddings, labels = unit(rng.normal(size=[60, 7])), rng.random([60, 5]) < 0.25
+    embeddings, labels = unit_rows(rng.normal(size=[60, 7])), rng.random([60, 5]) < 0.25
     assert not labels.any(axis=1).all()
     np.testing.assert_allclose(recall_at_k(embeddings, labels), brute_force(embeddings, labels, (1, 2, 4, 8)))
 
@@ -34,7 +35,7 @@ def test_three_tracks_by_hand():
 
 
 def test_exact_duplicates_find_each_other_and_never_themselves():
-    embeddings = np.repeat(unit(np.random.default_rng(0).normal(size=[4, 8])), 3, axis=0)
+    embeddings = np.repeat(unit_rows(np.random.default_rng(0).normal(size=[4, 8])), 3, axis=0)
     found = neighbours(embeddings, 2)
     for track, others in enumerate(found):
         assert track not in others

@@ -3,7 +3,7 @@ import pytest
 
 from tfmir.errors import UserError
 from tfmir.evaluation.triplets import correct, draw_track_triplets, draw_triplets, leakage_gap, leakage_matrix
-from tfmir.inference.subspaces import subspace_embeddings
+from tfmir.inference.subspaces import subspace_embeddings, unit_rows
 from tfmir.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary.from_dict({"genre": ["a", "b", "c"], "mood": ["x", "y"]})
@@ -40,7 +40,7 @@ def test_a_notion_without_usable_tags_is_refused():
 
 
 def test_accuracy_equals_a_loop(labels):
-    embeddings = unit(np.random.default_rng(1).normal(size=[50, 6]))
+    embeddings = unit_rows(np.random.default_rng(1).normal(size=[50, 6]))
     triplets = draw_triplets(labels, np.array([3, 4]), count=300)
     expected = [embeddings[a] @ embeddings[p] > embeddings[a] @ embeddings[n] for a, p, n in triplets]
     np.testing.assert_array_equal(correct(embeddings, triplets), expected)

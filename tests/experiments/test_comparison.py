@@ -5,9 +5,10 @@ import pytest
 from tfmir.errors import UserError
 from tfmir.experiments import plots
 from tfmir.experiments.columns import summary
-from tfmir.experiments.comparison import load_published, markdown
-from tfmir.params import RunParams, SystemParams
-from tfmir.run_directory import Run
+from tfmir.experiments.comparison import rewrite
+from tfmir.experiments.published import load_published
+from tfmir.experiments.results import Results, load_results
+from tfmir.experiments.tables import comparison_text
 from tfmir.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary.from_dict({"genre": ["a", "b"], "mood": ["x"]})
@@ -29,11 +30,16 @@ def report(recall, seconds, *, disentangled=True, plain=False):
         "triplets_track": interval(0.95),
         "leakage": [[0.7, 0.5], [0.5, 0.9]] if disentangled else None,
         "leakage_gap": 0.3 if disentangled else None,
-        "cosine": {"recall": {"1": interval(recall + 0.15)}} if plain else None,
+        "cosine": None,
+        "inner_product": None,
     }
+    if plain:
+        own["cosine"] = {"recall": {k: interval(recall + 0.15) for k in recalls}}
+        other = {"triplets": {"genre": interval(0.55), "mood": interval(0.65)}, "triplets_track": interval(0.9)}
+        own["inner_product"] = other
     training = {"epochs": 3, "seconds_per_epoch": seconds / 3, "seconds": seconds, "cpu_seconds": 2 * seconds}
     training["cpu_seconds_per_epoch"] = 2 * seconds / 3
-    return {"notions": VOCABULARY.to_dict(), "tracks": 40, "own": own, "training": training}
+    return {"notions": VOCABULARY.to_dict(), "tracks": 40, "system": own, "training": training, "human": None}
 
 
 @pytest.fixture
@@ -44,13 +50,15 @@ def reports():
     }
 
 
-@pytest.fixture
-def runs(tmp_path):
-    def of(system):
-        return [Run(tmp_path, RunParams(system=system), VOCABULARY, "records", "demo", "CC0-1.0")] * 2
+SWITCHES = {
+    "triplet": {"normalized": True, "disentangled": True},
+    "plain": {"normalized": False, "disentangled": False},
+}
 
-    plain = SystemParams("classification", disentangled=False, normalized=False)
-    return {"triplet": of(SystemParams("triplet")), "plain": of(plain)}
+
+@pytest.fixture
+def results(reports):
+    return Results("demo", 40, 2, list(VOCABULARY.notions), SWITCHES, summary(reports))
 
 
 def rows(text, title):
@@ -59,23 +67,34 @@ def rows(text, title):
     return {row[0]: dict(zip(head, row, strict=True)) for row in body}
 
 
-def test_means_deviations_ratios_and_the_best_in_bold_by_hand(runs, reports):
+def test_means_deviations_ratios_and_the_best_in_bold_by_hand(results):
     """R@1 0.2 and 0.4: 0.3 ± 0.141. Seconds 400 and 200 on the average: 2 × with deviation 0.5 √2 = 0.707."""
-    found = rows(markdown(runs, reports), "Retrieval and training time")
+    text = comparison_text(results)
+    found = rows(text, "Table 1: training time, retrieval, tagging")
     assert found["triplet"]["R@1"] == "**0.300** ± 0.141"
     assert found["plain"]["R@1"] == "0.100 ± 0.000"
-    assert found["plain"]["R@1 by cosine"] == "0.250 ± 0.000"
-    assert tuple(found[system]["wall-clock time"] for system in ("triplet", "plain")) == (
+    assert tuple(found[system]["training time"] for system in ("triplet", "plain")) == (
         "2.000 ± 0.707",
         "**1.000** ± 0.707",
     )
     assert [found["plain"][name] for name in ("normalised", "disentangled")] == ["no", "no"]
+    by_cosine = rows(text, "Beyond the paper: retrieval by cosine, and time")
+    assert by_cosine["plain"]["R@1 by cosine"] == "0.250 ± 0.000"
+    by_product = rows(text, "Beyond the paper: triplets by inner product")
+    assert by_product["plain"]["genre whole space by inner product"] == "0.550 ± 0.000"
+    assert by_product["triplet"]["genre whole space by inner product"] == "**0.600** ± 0.000"
 
 
-def test_what_a_system_does_not_have_is_a_dash(runs, reports):
-    found = rows(markdown(runs, reports), "Triplet prediction, in the notion's sub-space")
-    assert found["plain"]["genre sub-space"] == found["plain"]["leakage gap"] == "–"
-    assert found["triplet"]["mean of sub-spaces"] == "**0.800** ± 0.000"
+def test_table_3_has_both_spaces_in_one_table_and_a_row_where_there_is_a_subspace(results):
+    lines = comparison_text(results).split("## Table 3: triplets of tags\n\n")[1].split("\n\n")[0].splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert cells[0] == ["space", "system", "normalised", "disentangled", "genre", "mood", "mean"]
+    assert [row[:2] for row in cells[2:]] == [
+        ["whole space", "triplet"],
+        ["whole space", "plain"],
+        ["sub-space", "triplet"],
+    ]
+    assert cells[-1][-1] == "**0.800** ± 0.000"
 
 
 def test_the_summary_keeps_every_seed(reports):
@@ -87,28 +106,63 @@ def test_the_summary_keeps_every_seed(reports):
     json.dumps(found, allow_nan=False)
 
 
-def test_the_findings_stand_below_the_tables(runs, reports):
+def test_the_findings_stand_below_the_tables(reports):
     """Renamed as the paper's two classification systems: R@1 0.2 and 0.4 against 0.1 and 0.1, difference 0.2 ± 0.1·√2,
     t = 12.706 for one degree of freedom: 0.2 ± 12.706 · 0.1."""
     names = {"triplet": "classification", "plain": "classification_plain"}
-    text = markdown(*({names[s]: group for s, group in both.items()} for both in (runs, reports)))
+    columns = summary({names[s]: group for s, group in reports.items()})
+    switches = {names[s]: value for s, value in SWITCHES.items()}
+    text = comparison_text(Results("demo", 40, 2, list(VOCABULARY.notions), switches, columns))
     found = rows(text, "What the paper found")["Normalisation lifts classification's retrieval"]
     assert found["difference"] == "classification − classification_plain, R@1"
     assert (found["mean"], found["verdict"]) == ("+0.200", "undecided")
     assert found["95 % interval over the seeds"] == "[-1.071, +1.471]"
 
 
-def test_published_figures_stand_beside_ours(runs, reports, tmp_path):
+def test_published_figures_stand_beside_ours_and_other_systems_below(results, tmp_path):
     path = tmp_path / "paper.csv"
-    path.write_text("system,column,value\ntriplet,R@1,0.42\nnobody,R@1,0.1\n")
-    text = markdown(runs, reports, published=load_published(str(path)))
-    found = rows(text, "Retrieval and training time")
-    assert [found[system]["R@1, published"] for system in ("triplet", "plain")] == ["0.42", "–"]
+    path.write_text("system,column,value\ntriplet,R@1,0.42\nsomebody,R@1,0.1\ntriplet,human,0.82\n")
+    text = comparison_text(results, published=load_published(str(path)))
+    found = rows(text, "Table 1: training time, retrieval, tagging")
+    assert [found[s]["R@1, published"] for s in ("triplet", "plain", "somebody")] == ["0.420", "–", "0.100"]
+    assert found["somebody"]["R@1"] == "–"
+    human = rows(text, "Table 4: triplets of tracks and of listeners")["triplet"]
+    assert (human["human"], human["human, published"]) == ("–", "0.820")
     assert "not their size" in text
-    assert "published" not in markdown(runs, reports)
+    assert "published" not in comparison_text(results)
     assert load_published("") == {}
     with pytest.raises(UserError, match="no column 'R@3' in the report"):
-        markdown(runs, reports, published={"R@3": {"triplet": 0.1}})
+        comparison_text(results, published={"R@3": {"triplet": 0.1}})
+
+
+def test_the_stored_comparison_is_written_again_with_the_papers_figures(repository, tmp_path):
+    published = load_published(str(repository / "docs/comparison/published.csv"))
+    text = rewrite(str(repository / "docs/comparison/report.json"), tmp_path, published=published)
+    table = rows(text, "Table 1: training time, retrieval, tagging")
+    assert table["triplet_track"]["training time, published"] == "3.050"
+    assert table["classification_plain"]["R@1, published"] == "0.061"
+    assert table["CRNN (Choi et al. 2017)"]["ROC-AUC, published"] == "0.850"
+    assert rows(text, "Table 4: triplets of tracks and of listeners")["triplet_track"]["human, published"] == "0.852"
+    for line in ("| whole space | triplet_disentangled |", "| sub-space | triplet_disentangled |"):
+        assert line in text
+    assert (repository / "docs/comparison/report.md").read_text().startswith((tmp_path / "report.md").read_text()[:-2])
+
+
+@pytest.mark.parametrize("text", ["{}", '{"schema_version": 2}', "[]", "no JSON"])
+def test_what_is_no_comparison_is_refused(tmp_path, text):
+    (tmp_path / "report.json").write_text(text)
+    with pytest.raises(UserError, match="report.json"):
+        load_results(str(tmp_path / "report.json"))
+
+
+def test_the_papers_figures_are_those_of_the_paper(repository, shared_labels):
+    paper = shared_labels.parent / "paper"
+    if not paper.is_dir():
+        pytest.skip(f"no copy of the paper's figures: {paper} is not there")
+    ours = (repository / "docs/comparison/published.csv").read_text()
+    assert ours.startswith((paper / "published.csv").read_text())
+    taggers = [line.rsplit(",", 1) for line in (paper / "table2.csv").read_text().splitlines()[1:]]
+    assert all(f"{name},ROC-AUC,{value}" in ours for name, value in taggers if "the paper" not in name)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
-from tfmir.compare import ALL_SYSTEMS
-from tfmir.experiments.findings import findings, joint_against_the_best, seed_interval
+from tfmir.experiments import systems
+from tfmir.experiments.columns import tables, triplet_columns
+from tfmir.experiments.findings import TRIPLETS, claims, findings, joint_against_the_best, seed_interval
+from tfmir.experiments.published import load_published
 
-SYSTEMS = ALL_SYSTEMS.split(",")
 COLUMNS = (
     "R@1",
     "R@2",
@@ -15,16 +16,17 @@ COLUMNS = (
     "mean of whole space",
     "mean of sub-spaces",
     "track",
+    "human",
     "CPU time",
 )
 
 
 def summary(**changed):
     """Every figure 0.5 in three seeds, but those that are changed: column -> system -> three figures."""
-    values = {column: {system: [0.5, 0.5, 0.5] for system in SYSTEMS} for column in COLUMNS}
+    values = {column: {system: [0.5, 0.5, 0.5] for system in systems.ALL} for column in COLUMNS}
     values["mean of sub-spaces"]["triplet"] = [None, None, None]
-    for column, systems in changed.items():
-        values[column].update(systems)
+    for column, figures in changed.items():
+        values[column].update(figures)
     return values
 
 
@@ -95,7 +97,7 @@ def test_the_joint_system_is_first_or_within_the_interval_of_the_best_other():
 
 
 def test_claims_about_systems_that_are_not_there_are_left_out():
-    few = {column: {s: v for s, v in systems.items() if s in ("proxy", "triplet_disentangled")} for column, systems in
+    few = {column: {s: v for s, v in figures.items() if s in ("proxy", "triplet_disentangled")} for column, figures in
            summary().items()}  # fmt: skip
     found = findings(few)
     assert "Normalisation lifts classification's retrieval" not in found
@@ -104,9 +106,32 @@ def test_claims_about_systems_that_are_not_there_are_left_out():
 
 
 def test_one_seed_decides_nothing_but_who_is_first():
-    values = {column: {s: v and v[:1] for s, v in systems.items()} for column, systems in summary().items()}
+    values = {column: {s: v and v[:1] for s, v in figures.items()} for column, figures in summary().items()}
     values["R@1"]["joint"], values["R@2"]["joint"] = [0.6], [0.2]
     found = {verdict.comparison.column: verdict.verdict for verdict in joint_against_the_best(values)}
     assert (found["R@1"], found["R@2"]) == ("first", "undecided")
     claim = findings(values | {"R@1": {"classification": [0.9], "classification_plain": [0.1]}})
     assert verdicts(claim, "Normalisation lifts classification's retrieval")[0] == "undecided"
+
+
+def test_the_claims_are_the_papers(repository):
+    """Every difference of a claim has the paper's sign in the paper's own figures, of which those by cosine and of CPU
+    time are not published; the paper's ratio of training times stands in for the latter."""
+    published = load_published(str(repository / "docs/comparison/published.csv"))
+    figures = {column: {s: [value] for s, value in of.items()} for column, of in published.items()}
+    figures["CPU time"] = figures["training time"]
+    judged = findings(figures)
+    assert set(judged) == set(claims())
+    for claim, group in judged.items():
+        for verdict in group:
+            mean, names = verdict.difference.mean, verdict.comparison
+            assert abs(mean) <= 0.02 if names.agree else mean > 0, f"{claim}: {names} {mean}"
+
+
+def test_every_column_and_system_of_a_claim_is_one_of_the_comparison():
+    layout = [*tables(["genre"]).values(), *triplet_columns(["genre"]).values()]
+    columns = {name for group in layout for name in group} | {TRIPLETS, ""}
+    for group in claims().values():
+        for comparison in group:
+            assert {comparison.column, comparison.more_column} <= columns
+            assert {comparison.more, comparison.less} <= set(systems.PAPER)

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from tfmir.errors import UserError
-from tfmir.inference.library import Library, folder_library, split_library
-from tfmir.inference.ranking import parse_weights, search
+from tfmir.inference.library import Library
+from tfmir.inference.ranking import parse_weights, rank
+from tfmir.inference.subspaces import unit_rows
 from tfmir.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary.from_dict({"genre": ["a"], "mood": ["x"]})
@@ -11,14 +12,14 @@ VOCABULARY = Vocabulary.from_dict({"genre": ["a"], "mood": ["x"]})
 
 def library(embeddings):
     ids = tuple(f"t{i}" for i in range(len(embeddings)))
-    return Library(ids, unit(np.asarray(embeddings, np.float32)), ((),) * len(ids))
+    return Library(ids, unit_rows(np.asarray(embeddings, np.float32)), ((),) * len(ids))
 
 
 def test_one_inner_product_is_the_weighted_sum_of_cosines():
     rng = np.random.default_rng(0)
-    tracks, query = library(np.abs(rng.normal(size=[20, 8]))), unit(np.abs(rng.normal(size=8)))
+    tracks, query = library(np.abs(rng.normal(size=[20, 8]))), unit_rows(np.abs(rng.normal(size=8)))
     weights = {"genre": 0.2, "mood": 1.0}
-    hits = search(tracks, query, vocabulary=VOCABULARY, weights=weights, top=20)
+    hits = rank(tracks, query, vocabulary=VOCABULARY, weights=weights, top=20)
 
     def cosine(a, b):
         return a @ b / np.linalg.norm(a) / np.linalg.norm(b)
@@ -36,16 +37,16 @@ def test_one_inner_product_is_the_weighted_sum_of_cosines():
 def test_weights_choose_the_notion_by_hand():
     """Track 0 has the query's genre part, track 1 its mood part."""
     tracks = library([[1, 0, 0, 1], [0, 1, 1, 0]])
-    query = unit(np.array([1, 0, 1, 0], np.float32))
-    assert search(tracks, query, vocabulary=VOCABULARY, weights={"genre": 1.0}, top=1)[0].track_id == "t0"
-    assert search(tracks, query, vocabulary=VOCABULARY, weights={"mood": 1.0}, top=1)[0].track_id == "t1"
-    away = search(tracks, query, vocabulary=VOCABULARY, weights={"mood": -1.0}, top=1)
+    query = unit_rows(np.array([1, 0, 1, 0], np.float32))
+    assert rank(tracks, query, vocabulary=VOCABULARY, weights={"genre": 1.0}, top=1)[0].track_id == "t0"
+    assert rank(tracks, query, vocabulary=VOCABULARY, weights={"mood": 1.0}, top=1)[0].track_id == "t1"
+    away = rank(tracks, query, vocabulary=VOCABULARY, weights={"mood": -1.0}, top=1)
     assert away[0].track_id == "t0"
 
 
 def test_the_query_is_left_out_and_the_whole_space_needs_no_weights():
     tracks = library([[1, 0, 1, 0], [1, 0, 0.9, 0], [0, 1, 0, 1]])
-    hits = search(tracks, tracks.embeddings[0], vocabulary=VOCABULARY, weights={}, top=5, exclude="t0")
+    hits = rank(tracks, tracks.embeddings[0], vocabulary=VOCABULARY, weights={}, top=5, exclude="t0")
     assert [(hit.rank, hit.track_id) for hit in hits] == [(1, "t1"), (2, "t2")]
 
 
@@ -69,40 +70,3 @@ def test_weights_are_parsed_and_refused_without_subspaces():
     assert parse_weights("", VOCABULARY, disentangled=False) == {}
     with pytest.raises(UserError, match="not disentangled"):
         parse_weights("mood=1", VOCABULARY, disentangled=False)
-
-
-def test_a_split_is_embedded_once(run, system, monkeypatch):
-    first = split_library(run, system, "test")
-    monkeypatch.setattr("tfmir.inference.library.embed_split", None)
-    again = split_library(run, system, "test")
-    np.testing.assert_array_equal(first.embeddings, again.embeddings)
-    assert first.track_ids == again.track_ids
-    assert any("genre/rock" in tags for tags in first.tags)
-
-
-def test_a_folder_embeds_only_what_is_new_and_names_what_it_cannot_read(
-    run, system, audio_folder, tmp_path, monkeypatch, capsys
-):
-    for name in ("00.flac", "01.flac"):
-        (tmp_path / name).write_bytes((audio_folder / name).read_bytes())
-    (tmp_path / "bad.mp3").write_text("no music")
-    first = folder_library(run, system, tmp_path)
-    assert first.track_ids == ("00.flac", "01.flac")
-    assert "bad.mp3: not audio" in capsys.readouterr().err
-    (tmp_path / "bad.mp3").unlink()
-    (tmp_path / "02.flac").write_bytes((audio_folder / "02.flac").read_bytes())
-    embedded = []
-    from tfmir.evaluation.embed import embed_file
-
-    monkeypatch.setattr(
-        "tfmir.inference.library.embed_file", lambda s, path: embedded.append(path) or embed_file(s, path)
-    )
-    assert folder_library(run, system, tmp_path).track_ids == ("00.flac", "01.flac", "02.flac")
-    assert embedded == [str(tmp_path / "02.flac")]
-
-
-def test_a_folder_without_audio_is_refused(run, system, tmp_path):
-    with pytest.raises(UserError, match="holds no audio"):
-        folder_library(run, system, tmp_path)
-    with pytest.raises(UserError, match="neither a folder nor a split"):
-        folder_library(run, system, tmp_path / "nowhere")

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfmir.model.layers import notion_similarity, subspace_unit
 from tfmir.model.losses import mean_over_anchors, triplet_hinge
 from tfmir.model.mining import Triplets, all_triplets, lacks_tag, mine
+from tfmir.model.subspaces import notion_similarity, subspace_unit
 
 SEED = tf.constant([0, 0], tf.int64)
 

@@ -8,7 +8,7 @@ from PIL import Image
 from tfmir.corpora import folder
 from tfmir.errors import UserError
 from tfmir.preparation.inspection import inspect_files
-from tfmir.preparation.survey import artist_leaks, markdown, refuse_leaks, survey
+from tfmir.preparation.survey import artist_leaks, refuse_leaks, survey, survey_text
 from tfmir.preparation.survey_plot import plot_tags
 
 RATE = 22050
@@ -57,7 +57,7 @@ def test_what_was_planted_is_found(report):
 
 
 def test_people_read_the_same(report):
-    text = markdown(report)
+    text = survey_text(report)
     for line in ("| tracks | 2 | 1 | 3 | 6 |", "**notions without a tag: 2**", "X: 2 train, 1 test", "a.wav = d.wav"):
         assert line in text
     json.dumps(report, allow_nan=False)
@@ -65,7 +65,7 @@ def test_people_read_the_same(report):
 
 def test_long_lists_are_cut_for_people_only(report):
     report["problems"] = {f"{i}.wav": "missing" for i in range(33)}
-    assert "    * and 13 more" in markdown(report)
+    assert "    * and 13 more" in survey_text(report)
 
 
 def test_strict_refuses_a_leak(corpus):
@@ -82,7 +82,7 @@ def test_tracks_without_an_artist_leak_nothing(tmp_path):
 
 def test_without_audio_the_labels_lengths_count_and_else_nobody_knows(corpus):
     assert survey(corpus)["hours"] is None
-    assert "| hours | unknown | unknown | unknown | unknown |" in markdown(survey(corpus))
+    assert "| hours | unknown | unknown | unknown | unknown |" in survey_text(survey(corpus))
     assert survey(corpus)["problems"] == {}
 
 

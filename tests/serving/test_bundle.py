@@ -6,11 +6,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from tfmir.evaluation.embed import embed_file, embed_split
 
 from tfmir.data.audio import decode
 from tfmir.data.records import load_manifest, read_tracks
 from tfmir.errors import UserError
+from tfmir.inference.audio import embed_file
+from tfmir.inference.tracks import embed_tracks
 from tfmir.model.build import build_system
 from tfmir.serving import bundle as bundle_module
 from tfmir.serving.bundle import write_bundle
@@ -49,7 +50,7 @@ def test_any_length_and_batch_gives_unit_vectors_and_probabilities(served, batch
 
 def test_a_waveform_through_the_bundle_is_the_tracks_embedding_of_the_records(served, system, run, audio_folder):
     """The records keep the log-mel in float16; nothing else differs."""
-    embedded = embed_split(system, run.records, load_manifest(run.records), "test")
+    embedded = embed_tracks(system, run.records, load_manifest(run.records), "test")
     for track_id, expected in zip(embedded.track_ids, embedded.embeddings, strict=True):
         wave = decode(str(audio_folder / track_id), sample_rate=22050)
         found = served["embed"](waveform=tf.constant(wave[np.newaxis]))["embedding"].numpy()[0]
@@ -69,7 +70,7 @@ def test_log_mel_signatures_take_excerpts_before_the_z_score(served, system, run
     track = next(read_tracks(run.records, load_manifest(run.records), "test"))
     excerpt = track.log_mel[np.newaxis, :129].astype(np.float32)
     found = served["embed_log_mel"](log_mel=tf.constant(excerpt))["embedding"]
-    np.testing.assert_allclose(found, system.track_embedding(excerpt[:, np.newaxis]), atol=1e-5)
+    np.testing.assert_allclose(found, system.embed(excerpt[:, np.newaxis]), atol=1e-5)
 
 
 def test_the_card_holds_what_a_client_needs(bundle, run):
@@ -101,7 +102,7 @@ def test_versions_count_up_and_an_existing_one_is_refused(bundle, run, system, m
 
 def test_a_bundle_that_serves_other_numbers_is_not_published(run, system, tmp_path, monkeypatch):
     keras.utils.set_random_seed(77)
-    other = build_system(run.params, run.vocabulary)
+    other = build_system(run.params.network, run.vocabulary)
     expectations = bundle_module._expectations(other)
     monkeypatch.setattr(bundle_module, "_expectations", lambda _: expectations)
     with pytest.raises(UserError, match="differs from the training model"):

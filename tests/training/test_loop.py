@@ -16,9 +16,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from tfmir.data.records import load_manifest, read_tracks
 from tfmir.errors import UserError
+from tfmir.inference.weights import load_system
 from tfmir.params import EncoderParams, PipelineParams, RunParams, SystemParams, TrainParams
 from tfmir.run_directory import load_run, locked, open_run, trained_run
-from tfmir.training.loop import steps_per_epoch, train
+from tfmir.training.loop import start, steps_per_epoch
+from tfmir.training.prototypes import store_prototypes
 from tfmir.training.strategy import make_strategy
 
 TINY = RunParams(
@@ -33,10 +35,8 @@ TINY_FLAGS = [
 
 
 def run_training(records, path, params=TINY):
-    manifest = load_manifest(records)
-    run = open_run(str(path), params, manifest, records=records)
-    train(run, manifest)
-    return run
+    start(str(path), params, records)
+    return load_run(str(path))
 
 
 @pytest.fixture(scope="module")
@@ -116,14 +116,17 @@ def test_prototypes_are_the_mean_embeddings_of_the_tracks_with_a_tag(records, tr
     for track in tracks:
         count = len(track.log_mel) // 129
         excerpts = track.log_mel[: count * 129].reshape(1, count, 129, 128).astype(np.float32)
-        embeddings.append(system.track_embedding(excerpts).numpy()[0])
+        embeddings.append(system.embed(excerpts).numpy()[0])
     expected = [np.mean(np.array(embeddings)[labels[:, tag]], axis=0) for tag in range(labels.shape[1])]
     np.testing.assert_allclose(system.prototypes.vectors, expected, atol=1e-5)
 
 
 def test_prototypes_are_computed_once_and_stored_with_the_weights(triplet_run, monkeypatch):
-    monkeypatch.setattr("tfmir.training.loop.fit_prototypes", None)
+    monkeypatch.setattr("tfmir.training.prototypes.fit_prototypes", None)
+    before = triplet_run.best_weights.stat().st_mtime_ns
+    store_prototypes(triplet_run, load_manifest(triplet_run.records))
     assert np.any(load_system(triplet_run).prototypes.vectors.numpy())
+    assert triplet_run.best_weights.stat().st_mtime_ns == before
 
 
 @pytest.mark.parametrize(("batch", "track_weight", "remedy"), [(6, 0.5, "use 8"), (3, 0.0, "use 4"), (2, 0.0, "use 4")])
@@ -189,21 +192,21 @@ def test_a_run_that_another_process_trains_is_refused_until_that_one_ends(finish
         pass
 
 
-def test_another_setting_in_the_same_directory_is_refused_and_nothing_changes(records, finished):
+def test_another_setting_in_the_same_directory_is_refused_and_nothing_changes(finished):
     before = (finished.path / "params.json").read_text()
     other = dataclasses.replace(TINY, training=dataclasses.replace(TINY.training, learning_rate=0.1))
     with pytest.raises(UserError, match=r"its params.training.learning_rate is 0.005, asked for 0.1"):
-        open_run(str(finished.path), other, load_manifest(records), records=records)
+        open_run(dataclasses.replace(finished, params=other))
     assert (finished.path / "params.json").read_text() == before
 
 
-def test_more_epochs_are_another_run_where_the_rate_depends_on_them(records, tmp_path):
+def test_more_epochs_are_another_run_where_the_rate_depends_on_them(finished, tmp_path):
     cosine = dataclasses.replace(TINY.training, schedule="cosine")
-    manifest = load_manifest(records)
-    open_run(str(tmp_path), dataclasses.replace(TINY, training=cosine), manifest, records=records)
+    run = dataclasses.replace(finished, path=tmp_path, params=dataclasses.replace(TINY, training=cosine))
+    open_run(run)
     longer = dataclasses.replace(TINY, training=dataclasses.replace(cosine, epochs=5))
     with pytest.raises(UserError, match=r"its params.training.epochs is 4, asked for 5"):
-        open_run(str(tmp_path), longer, manifest, records=records)
+        open_run(dataclasses.replace(run, params=longer))
 
 
 def test_what_is_no_run_is_refused(tmp_path):
@@ -213,8 +216,8 @@ def test_what_is_no_run_is_refused(tmp_path):
         load_run("")
 
 
-def test_a_run_without_weights_cannot_be_evaluated(records, tmp_path):
-    open_run(str(tmp_path / "new"), TINY, load_manifest(records), records=records)
+def test_a_run_without_weights_cannot_be_evaluated(finished, tmp_path):
+    open_run(dataclasses.replace(finished, path=tmp_path / "new"))
     with pytest.raises(UserError, match="no best.weights"):
         trained_run(str(tmp_path / "new"))
 

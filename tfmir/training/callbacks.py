@@ -110,7 +110,7 @@ class ScheduleAndBackup(keras.callbacks.Callback):
 
     def _refuse_divergence(self, name: str, logs: dict[str, float]) -> None:
         """Before anything of the epoch is written: what was kept of earlier ones stays."""
-        value = float(logs[name])
+        value = float(logs.get(name, 0.0))
         if math.isfinite(value):
             return
         best = min(self.progress.history, key=lambda row: row["val_loss"], default=None)

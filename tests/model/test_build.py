@@ -7,15 +7,17 @@ import tensorflow as tf
 
 from tfmir import flags
 from tfmir.errors import UserError
-from tfmir.model.build import SYSTEMS, build_system
+from tfmir.experiments import systems
+from tfmir.model.build import build_system
 from tfmir.model.layers import Prototypes
 from tfmir.model.losses import entropy_floor, multi_label_cross_entropy
-from tfmir.params import EncoderParams, RunParams, SystemParams, TrainParams
+from tfmir.model.triplet import TripletSystem
+from tfmir.params import EncoderParams, NetworkParams, RunParams, SystemParams, TrainParams
 from tfmir.train import TrainCommand
 from tfmir.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary.from_dict({"genre": ["a", "b", "c"], "mood": ["x", "y"]})
-TINY = RunParams(encoder=EncoderParams(width_multiplier=0.0625, blocks=1, embedding_dim=16))
+TINY = NetworkParams(encoder=EncoderParams(width_multiplier=0.0625, blocks=1, embedding_dim=16))
 TABLE = {
     "triplet": SystemParams("triplet", disentangled=False),
     "triplet_disentangled": SystemParams("triplet"),
@@ -39,22 +41,33 @@ def tiny(name="proxy", vocabulary=VOCABULARY, negatives="random", **kwargs):
 def test_every_flag_file_says_its_row_of_the_table(name, repository, monkeypatch):
     monkeypatch.chdir(repository)
     command = flags.parse(["train", f"--flagfile=launch/{name}.flags"], TrainCommand)
-    assert command.params.system == TABLE[name]
+    assert command.settings.system == TABLE[name]
     assert command.run == f"runs/{name}"
-    assert command.params.training == TrainParams()
+    assert command.settings.training == TrainParams()
 
 
 @pytest.mark.parametrize("corpus", ["msd", "jamendo"])
 @pytest.mark.parametrize("name", TABLE)
-def test_the_same_on_a_real_corpus_at_full_width(name, corpus, repository, monkeypatch):
-    monkeypatch.chdir(repository)
-    command = flags.parse(["train", f"--flagfile=launch/{corpus}_{name}.flags"], TrainCommand)
-    assert (command.records, command.run) == (f"tfrecords/{corpus}", f"runs/{corpus}_{name}")
-    assert command.params == RunParams(system=TABLE[name])
+def test_the_same_on_a_real_corpus_at_full_width(name, corpus, tmp_path, monkeypatch):
+    """From any folder: the flag files come with tfmir."""
+    monkeypatch.chdir(tmp_path)
+    given = [f"--flagfile=launch/{file}.flags" for file in (name, corpus)]
+    command = flags.parse(["train", *given], TrainCommand)
+    assert (command.records, command.run) == (f"tfrecords/{corpus}", f"runs/{name}-{corpus}")
+    assert command.settings == RunParams(system=TABLE[name])
 
 
-def test_every_kind_of_system_is_in_the_table():
-    assert {switches.system for switches in TABLE.values()} == set(SYSTEMS)
+def test_one_place_names_the_systems_and_launch_has_a_flag_file_for_each(repository):
+    others = {"demo", "comparison", "compare", "tune", "msd", "jamendo"}
+    assert {path.stem for path in (repository / "launch").glob("*.flags")} == {*systems.ALL, *others}
+    assert set(TABLE) == set(systems.ALL)
+
+
+def test_a_triplet_system_takes_no_tag_frequencies():
+    prevalence = np.full(5, 0.2)
+    with pytest.raises(TypeError):
+        TripletSystem(dataclasses.replace(TINY, system=TABLE["triplet"]), VOCABULARY, prevalence=prevalence)
+    assert not hasattr(tiny("triplet", prevalence=prevalence), "floors")
 
 
 @pytest.mark.parametrize(
@@ -88,12 +101,12 @@ def test_disentangled_proxy_and_disentangled_classification_are_one_function():
 
 
 def test_plain_classification_is_the_raw_inner_product():
-    """Paper, eq. 5: logit_z = f · c_z, and a track is the plain mean of its excerpts."""
+    """The classifier without a norm: logit_z = f · c_z, and a track is the plain mean of its excerpts."""
     system = tiny("classification_plain")
     f = np.abs(np.random.default_rng(0).normal(size=[4, 16])).astype(np.float32)
     np.testing.assert_allclose(system.logits(tf.constant(f)), f @ system.classifiers[0].vectors.numpy(), rtol=1e-4)
-    mean = np.mean([system.features(excerpts(3))], axis=1)
-    np.testing.assert_allclose(system.track_embedding(excerpts(3)[None]), mean, rtol=1e-4, atol=1e-6)
+    mean = np.mean([system.encode(excerpts(3))], axis=1)
+    np.testing.assert_allclose(system.embed(excerpts(3)[None]), mean, rtol=1e-4, atol=1e-6)
 
 
 def test_a_prototype_scores_by_the_cosine_in_its_subspace():
@@ -140,7 +153,7 @@ def test_joint_is_the_proxy_loss_plus_the_weighted_hinge():
     system.compile(optimizer="adam", jit_compile=False)
     x, targets = batch(system)
     logs = system.test_on_batch(x, targets, return_dict=True)
-    f = system.features(tf.reshape(x, [-1, 129, 128]))
+    f = system.encode(tf.reshape(x, [-1, 129, 128]))
     cross_entropy = multi_label_cross_entropy(tf.constant(targets["labels"].reshape(-1, 5)), system.logits(f))
     expected = cross_entropy.numpy().mean() + system.params.system.triplet_weight * logs["hinge"]
     assert logs["hinge"] > 0
@@ -165,7 +178,7 @@ def test_masked_form_equals_the_one_product_form():
 
 
 def test_basic_proxies_see_the_whole_space():
-    """Paper, eq. 7: logit_z = f/‖f‖ · p_z."""
+    """Paper, eq. 6: logit_z = f/‖f‖ · p_z."""
     system = tiny("proxy_basic")
     f = np.abs(np.random.default_rng(0).normal(size=[4, 16])).astype(np.float32)
     expected = f / np.linalg.norm(f, axis=1, keepdims=True) @ system.proxies.vectors.numpy()
@@ -251,9 +264,9 @@ def test_first_loss_lies_near_the_tag_frequency_floor():
 def test_track_embedding_is_the_normalised_mean_of_its_excerpts():
     system = tiny()
     batch = tf.reshape(excerpts(6), [2, 3, 129, 128])
-    each = np.stack([system.normalise(system.features(track)).numpy().mean(axis=0) for track in batch])
+    each = np.stack([system.normalise(system.encode(track)).numpy().mean(axis=0) for track in batch])
     expected = each / np.linalg.norm(each, axis=1, keepdims=True)
-    np.testing.assert_allclose(system.track_embedding(batch), expected, atol=1e-5)
+    np.testing.assert_allclose(system.embed(batch), expected, atol=1e-5)
 
 
 def test_dead_subspaces_are_counted():
@@ -283,4 +296,4 @@ def test_any_number_of_notions(notions):
 def test_an_embedding_that_does_not_divide_is_refused_with_the_nearest_that_do():
     vocabulary = Vocabulary.from_dict({f"n{i}": ["p"] for i in range(7)})
     with pytest.raises(UserError, match="252 or 259"):
-        build_system(RunParams(encoder=EncoderParams(width_multiplier=0.0625)), vocabulary)
+        build_system(NetworkParams(encoder=EncoderParams(width_multiplier=0.0625)), vocabulary)

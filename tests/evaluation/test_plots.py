@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+from PIL import Image
+from threadpoolctl import threadpool_info
+
+from tfmir.evaluation import plots
+from tfmir.evaluation.baselines import random_embeddings
+from tfmir.evaluation.report import Contender, build_report
+from tfmir.inference.subspaces import subspace_embeddings, unit_rows
+from tfmir.vocabulary import Vocabulary
+
+VOCABULARY = Vocabulary.from_dict({"genre": ["a", "b"], "mood": ["x", "y"]})
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(0)
+    labels = rng.random([60, 4]) < [0.5, 0.3, 0.4, 0.3]
+    return labels, unit_rows(np.abs(np.repeat(labels + 0.3 * rng.normal(size=labels.shape), 2, axis=1)))
+
+
+@pytest.fixture(scope="module")
+def report(data):
+    labels, embeddings = data
+    statistics = {"statistics": Contender(random_embeddings(60, 8, seed=1), None)}
+    return build_report("mine", VOCABULARY, labels, Contender(embeddings, None, disentangled=True), statistics)
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The figures that are written, still open."""
+    figures = []
+    monkeypatch.setattr(plots, "save", lambda figure, path: figures.append(figure))
+    yield figures
+    for figure in figures:
+        plots.plt.close(figure)
+
+
+def test_figures_are_written_whole_and_show_something(data, report, tmp_path):
+    labels, embeddings = data
+    parts = subspace_embeddings(embeddings, VOCABULARY)
+    plots.tsne(embeddings, parts, labels, VOCABULARY, tmp_path / "tsne.png")
+    plots.tsne(embeddings, {}, labels, VOCABULARY, tmp_path / "whole.png")
+    plots.leakage(np.array(report["system"]["leakage"]), VOCABULARY.notions, tmp_path / "leakage.png")
+    plots.recall_curves(report, tmp_path / "recall.png")
+    history = [{"epoch": e, "above_floor": -e, "val_above_floor": 1.0 - e, "learning_rate": 0.1} for e in range(1, 4)]
+    plots.training_curves(history, tmp_path / "training.png")
+    assert {path.name for path in tmp_path.iterdir()} == {
+        f"{n}.png" for n in ("tsne", "whole", "leakage", "recall", "training")
+    }
+    for path in tmp_path.iterdir():
+        pixels = np.asarray(Image.open(path).convert("L"))
+        assert min(pixels.shape) > 200
+        assert len(np.unique(pixels)) > 20
+
+
+@pytest.mark.parametrize("name", ["mine", "statistics"])
+def test_recall_has_a_line_for_every_contender_by_its_name(report, drawn, name):
+    """A run that is named like a baseline has a line of its own."""
+    plots.recall_curves({**report, "run": name}, None)
+    (axes,) = drawn[0].axes
+    lines = {line.get_label(): line.get_ydata() for line in axes.lines}
+    assert list(lines) == [name, "statistics (baseline)"]
+    contenders = (report["system"], report["baselines"]["statistics"])
+    for line, contender in zip(lines.values(), contenders, strict=True):
+        np.testing.assert_allclose(line, [value["mean"] for value in contender["recall"].values()])
+
+
+def test_curves_are_above_the_floor_where_there_is_one(drawn):
+    """A triplet system has no floor: its hinge is drawn as it is."""
+    with_floor = [{"epoch": e, "above_floor": -e, "val_above_floor": 2 - e, "learning_rate": 0.1} for e in (1, 2)]
+    hinge = [{"epoch": e, "loss": 3.0 * e, "val_loss": 4.0 * e, "learning_rate": 0.1} for e in (1, 2)]
+    plots.training_curves(with_floor, None)
+    plots.training_curves(hinge, None)
+    floor, without = ({line.get_label(): list(line.get_ydata()) for line in f.axes[0].lines} for f in drawn)
+    assert floor == {"training": [-1, -2], "validation": [1, 0], "tag frequencies": [0.0, 0.0]}
+    assert without == {"training": [3.0, 6.0], "validation": [4.0, 8.0]}
+
+
+def test_a_heat_map_says_its_numbers(drawn):
+    plots.leakage(np.array([[0.91, 0.52], [0.5, 0.83]]), ("genre", "mood"), None)
+    axes = drawn[0].axes[0]
+    assert [text.get_text() for text in axes.texts] == ["0.91", "0.52", "0.50", "0.83"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["genre", "mood"]
+    assert axes.images[0].get_clim() == (0.5, 1.0)
+
+
+def test_tsne_runs_on_one_thread(monkeypatch):
+    """Twelve points took 21 s on two threads that waited for two busy cores, 0.1 s on one."""
+    threads = []
+
+    class Recorder(plots.TSNE):
+        def fit_transform(self, points):
+            threads.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "openmp")
+            return super().fit_transform(points)
+
+    monkeypatch.setattr(plots, "TSNE", Recorder)
+    assert plots.project(np.random.default_rng(0).random((12, 8)), seed=0).shape == (12, 2)
+    assert set(threads) == {1}

@@ -1,0 +1,100 @@
+"""One tiny run, trained in this process and evaluated with its baselines and with listeners' votes."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tfmir import flags
+from tfmir.data.records import load_manifest
+from tfmir.errors import UserError
+from tfmir.evaluation.retrieval import recall_at_k
+from tfmir.evaluation.run_report import evaluate_run
+from tfmir.run_directory import load_history, load_run
+from tfmir.train import TrainCommand
+from tfmir.training.loop import start
+
+HEADER = "clip1_id\tclip2_id\tclip3_id\t" + "\t".join(f"clip{i}_numvotes\tclip{i}_mp3_path" for i in (1, 2, 3))
+
+
+@pytest.fixture(scope="module")
+def run(settings, repository, tmp_path_factory):
+    """Plain classification, named like a baseline: not of unit norm, without sub-spaces."""
+    path = tmp_path_factory.mktemp("runs") / "random"
+    system = f"--flagfile={repository}/launch/classification_plain.flags"
+    asked = ["tfmir", system, f"--flagfile={settings}", f"--run={path}", "--epochs=1", "--steps_per_epoch=1"]
+    params = flags.parse(asked, TrainCommand)
+    start(params.run, params.settings, params.records)
+    return load_run(str(path))
+
+
+@pytest.fixture(scope="module")
+def votes(tmp_path_factory):
+    """One comparison of three of the tiny songs: 2 players found the third the odd one, 1 the second."""
+    path = tmp_path_factory.mktemp("votes") / "comparisons_final.csv"
+    path.write_text(f"{HEADER}\n1\t2\t3\t0\ta/00.mp3\t1\ta/01.mp3\t2\ta/02.mp3\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def report(run, votes, audio_folder):
+    return evaluate_run(str(run.path), human_triplets=str(votes), audio_dir=str(audio_folder))
+
+
+def test_a_run_named_random_is_not_the_baseline_of_that_name(report, run):
+    assert (report["run"], list(report["baselines"])) == ("random", ["statistics", "untrained", "random"])
+    with np.load(run.path / "test.npz") as stored:
+        recall = recall_at_k(stored["embeddings"], stored["labels"])[:, 0].mean()
+    assert report["system"]["recall"]["1"]["mean"] == pytest.approx(recall)
+    assert report["system"]["triplets"] != report["baselines"]["random"]["triplets"]
+    text = (run.path / "report.md").read_text()
+    assert "\n| random | " in text
+    assert "\n| random (baseline) | " in text
+
+
+def test_the_report_is_written_as_it_is_returned(report, run):
+    assert json.loads((run.path / "report.json").read_text()) == json.loads(json.dumps(report))
+    assert (run.path / "report.md").read_text().startswith("# random on more\n")
+
+
+def test_test_npz_holds_the_test_split_in_the_order_of_the_records(report, run):
+    manifest = load_manifest(run.records)
+    with np.load(run.path / "test.npz") as stored:
+        assert len(stored["track_ids"]) == len(set(stored["track_ids"])) == manifest.splits["test"].tracks
+        assert stored["labels"].sum(axis=0).tolist() == list(manifest.splits["test"].tag_counts)
+        # Plain classification is not scaled to unit norm, neither by training nor by evaluation.
+        assert not np.allclose(np.linalg.norm(stored["embeddings"], axis=1), 1.0, atol=0.01)
+
+
+def test_figures_are_those_that_the_system_has(report, run):
+    """Without sub-spaces there is no leakage to draw."""
+    assert {path.name for path in (run.path / "figures").iterdir()} == {"tsne.png", "recall.png", "training.png"}
+
+
+def test_training_is_that_of_the_history(report, run):
+    (row,) = load_history(run)
+    assert report["training"]["epochs"] == 1
+    assert report["training"]["seconds"] == row["seconds"]
+    assert report["training"]["cpu_seconds"] == row["cpu_seconds"]
+
+
+def test_listeners_are_heard_by_both_similarities(report):
+    """Votes 0, 1, 2 give three triplets: 1 and 2 as anchors with 3, 2 votes on them, and 3 with 1: 0+1+2 seen twice."""
+    human = report["human"]
+    assert (human["triplets"], human["votes"], human["subspaces"]) == (3, 6, {})
+    assert 0 <= human["inner_product"]["low"] <= human["inner_product"]["mean"] <= human["inner_product"]["high"] <= 1
+
+
+def test_without_baselines_and_votes_the_system_stands_alone(report, run):
+    alone = evaluate_run(str(run.path), with_baselines=False)
+    assert alone["system"] == report["system"]
+    assert [alone[name] for name in ("baselines", "ratios", "human")] == [{}, {}, None]
+
+
+def test_what_cannot_be_evaluated_is_refused_before_anything_is_written(run, tmp_path):
+    with pytest.raises(UserError, match="there is no params.json in it"):
+        evaluate_run(str(tmp_path))
+    (tmp_path / "params.json").write_text((run.path / "params.json").read_text())
+    with pytest.raises(UserError, match="no best.weights.h5 yet"):
+        evaluate_run(str(tmp_path))
+    assert {path.name for path in tmp_path.iterdir()} == {"params.json"}
