@@ -1,13 +1,16 @@
 """Shared fixtures: two logical CPU devices, a small tagged folder of audio, and records made from it."""
 
 import dataclasses
+import multiprocessing
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
+import time
 
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -147,8 +150,56 @@ def settings(audio_folder, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def snapshot():
+    """Name -> bytes of every file below a folder: what must not have changed."""
+
+    def take(folder):
+        return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    return take
+
+
+@pytest.fixture(scope="session")
 def repository():
     return REPOSITORY
+
+
+@dataclasses.dataclass(frozen=True)
+class Commands:
+    """tfmir's commands in processes of their own, as a user types them; what they say is one stream."""
+
+    folder: pathlib.Path
+
+    def python(self, *words, cwd=None):
+        return subprocess.run(**self._asked(words, cwd), check=False)
+
+    def call(self, name, *flags, cwd=None):
+        return self.python("-m", f"tfmir.{name}", *flags, cwd=cwd)
+
+    def start(self, name, *flags):
+        return subprocess.Popen(**self._asked(("-m", f"tfmir.{name}", *flags), None))
+
+    def interrupt(self, process, when):
+        """SIGINT as soon as `when()` holds: what the command has said."""
+        end = time.monotonic() + 120
+        try:
+            while not when():
+                assert time.monotonic() < end
+                time.sleep(0.02)
+        finally:
+            process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60)[0]
+        assert process.returncode == 130, said
+        return said
+
+    def _asked(self, words, cwd):
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        return {"args": [sys.executable, *map(str, words)], "cwd": cwd or self.folder, **streams}
+
+
+@pytest.fixture(scope="session")
+def commands():
+    return Commands(REPOSITORY)
 
 
 def pytest_itemcollected(item):
@@ -164,7 +215,7 @@ def pytest_itemcollected(item):
 
 def pytest_collection_modifyitems(items):
     """The longest groups first, so that two processes end at about the same time."""
-    long = ["readme", "tests/experiments/test_commands.py", "tests/model/test_build.py"]
+    long = ["readme", "tests/test_compare.py", "tests/model/test_system.py", "tests/test_remote.py"]
     marks = {item: item.get_closest_marker("xdist_group") for item in items}  # none: a doctest in the package
     items.sort(key=lambda item: long.index(marks[item].args[0]) if marks[item] and marks[item].args[0] in long else 9)
 
@@ -175,12 +226,46 @@ def readme_blocks():
     return re.findall(r"```(bash|python)\n(.*?)```", (REPOSITORY / "README.md").read_text(), re.DOTALL)
 
 
+# What README's commands import and no command waits for: loaded once, in the process that theirs are forked from.
+HEAVY = ["tensorflow", "keras", "librosa", "faiss", "sklearn.manifold", "matplotlib.pyplot", "distributed"]
+IN_A_FORK = """
+import os, runpy, sys
+os.chdir({folder!r})
+for stream, name in (1, {out!r}), (2, {err!r}):
+    os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
+sys.argv = {argv!r}
+if {module!r}:
+    runpy.run_module({module!r}, run_name="__main__", alter_sys=True)
+else:
+    exec(compile({block!r}, "README.md", "exec"), {{"__name__": "__main__"}})
+"""
+
+
 @dataclasses.dataclass(frozen=True)
 class Readme:
     """Where README's blocks were run, and what became of each."""
 
     folder: pathlib.Path
     results: dict
+
+    def said(self, words):
+        """What the first command with these words has printed."""
+        return next(result.stdout for block, result in self.results.items() if words in block)
+
+
+def run_block(block, folder, processes):
+    """A block in a process of its own, as if it had been typed in the folder: `python -m` and its words, or Python."""
+    python, dash_m, *words = shlex.split(block) if block.startswith("python -m ") else ("python", "-c", "")
+    assert (python, dash_m) in {("python", "-m"), ("python", "-c")}
+    out, err = folder / ".out", folder / ".err"
+    code = IN_A_FORK.format(folder=str(folder), out=str(out), err=str(err), argv=words, module=words[0], block=block)
+    process = processes.Process(target=exec, args=(code, {}))
+    process.start()
+    process.join()
+    said = out.read_text(), err.read_text()
+    out.unlink()
+    err.unlink()
+    return subprocess.CompletedProcess(block, process.exitcode, *said)
 
 
 @pytest.fixture(scope="session")
@@ -192,17 +277,12 @@ def readme(tmp_path_factory, audio_folder, readme_blocks):
     shutil.copytree(audio_folder, here / "music")
     (here / "music/annotations.csv").rename(here / "music/tags.csv")
     shutil.copy(here / "music/00.flac", here / "music/song.flac")
-    results = {}
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(HEAVY)
     prepare = "python -m tfmir.prepare --corpus=demo --demo_scale=0.05 --workers=2"
     lines = [
         prepare,
         *(line for kind, block in readme_blocks for line in ([block] if kind == "python" else block.splitlines())),
     ]
-    for line in lines:
-        if line.startswith("make "):
-            continue
-        shell = ["bash", "-c", line] if line.startswith("python -m") else [sys.executable, "-c", line]
-        path = f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"
-        environment = {**os.environ, "PATH": path}
-        results[line] = subprocess.run(shell, cwd=here, capture_output=True, text=True, env=environment)
-    return Readme(here, results)
+    commands = [line for line in lines if not line.startswith("make ")]
+    return Readme(here, {line: run_block(line, here, processes) for line in commands})

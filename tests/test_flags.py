@@ -4,10 +4,10 @@ import sys
 
 import pytest
 
-from tfmir.command import run
 from tfmir.errors import UserError
-from tfmir.flags import parse
-from tfmir.params import field
+from tfmir.flags import parse, to_argv
+from tfmir.params import EncoderParams, RunParams, SystemParams, TrainParams, field
+from tfmir.train import TrainCommand
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +24,13 @@ class Outer:
     inner: Inner = Inner()
 
 
+@dataclasses.dataclass(frozen=True)
+class WithRecords:
+    records: str = field("tfrecords/demo", "the record set")
+    run: str = field("", "the run")
+    rate: float = field(0.5, "a rate", above=0.0)
+
+
 def test_fields_of_nested_dataclasses_are_flags():
     parsed = parse(["x", "--rate=2", "--kind=b", "--noflag"], Outer)
     assert parsed == Outer(flag=False, inner=Inner(rate=2.0, kind="b"))
@@ -35,6 +42,14 @@ def test_later_flag_files_win_and_the_first_names_the_run(tmp_path):
     parsed = parse(["x", f"--flagfile={tmp_path}/base.flags", f"--flagfile={tmp_path}/demo.flags"], Outer)
     assert parsed == Outer(run="runs/base", inner=Inner(rate=3.0, kind="b"))
     assert parse(["x", "--flagfile", f"{tmp_path}/base.flags", "--run=mine"], Outer).run == "mine"
+
+
+def test_a_flag_file_stands_where_it_is_given(tmp_path):
+    """What is said later wins, be it a flag or a flag file; comments and empty lines say nothing."""
+    (tmp_path / "a.flags").write_text("\n// --kind=b\n  --rate=2  \n\n# --kind=b\n")
+    file = f"--flagfile={tmp_path}/a.flags"
+    assert parse(["x", "--rate=3", file], Outer).inner == Inner(rate=2.0)
+    assert parse(["x", file, "--rate=3"], Outer).inner == Inner(rate=3.0)
 
 
 @pytest.mark.parametrize(
@@ -49,40 +64,157 @@ def test_later_flag_files_win_and_the_first_names_the_run(tmp_path):
         ("--hidden=3", "hidden"),
         ("stray", "stray word 'stray'"),
         ("--flagfile=/nowhere.flags", "nowhere"),
+        ("--flagfile=/", "--flagfile=/: Is a directory: name a file"),
+        ("--flagfile", "name a flag file, such as"),
     ],
 )
 def test_mistakes_are_one_clear_message(word, message):
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(UserError, match=message) as told:
         parse(["x", word], Outer)
+    assert "\n" not in str(told.value)
 
 
-COMMANDS = ("prepare", "train", "evaluate", "export", "search")
+def test_after_two_dashes_every_word_is_stray():
+    assert parse(["x", "--"], Outer) == Outer()
+    with pytest.raises(UserError, match="stray word '--flagfile=/nowhere.flags'"):
+        parse(["x", "--", "--flagfile=/nowhere.flags"], Outer)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_commands_refuse_a_bogus_flag_in_one_line(command):
-    result = subprocess.run([sys.executable, "-m", f"tfmir.{command}", "--bogus_flag"], capture_output=True, text=True)
-    assert result.returncode == 2
-    assert result.stderr.count("\n") == 1
-    assert result.stderr.startswith("error: Unknown command line flag 'bogus_flag'")
-    assert not result.stdout
+def test_a_nested_flag_file_is_found_beside_the_one_that_names_it(tmp_path, monkeypatch):
+    """Each is looked for beside the file that names it, not beside the first or in the working directory."""
+    for name, text in {
+        "elsewhere/outer.flags": "--rate=2\n--flagfile=sub/middle.flags\n",
+        "elsewhere/sub/middle.flags": "--flagfile=inner.flags\n--noflag\n",
+        "elsewhere/sub/inner.flags": "--kind=b\n--rate=4\n",
+        "inner.flags": "--rate=9\n",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.chdir(tmp_path)
+    parsed = parse(["x", "--flagfile=elsewhere/outer.flags"], Outer)
+    assert parsed == Outer(run="runs/outer", flag=False, inner=Inner(rate=4.0, kind="b"))
+
+
+def test_a_nested_flag_file_that_is_nowhere_names_the_one_it_stands_in(tmp_path):
+    (tmp_path / "a.flags").write_text("--flagfile=absent.flags\n")
+    with pytest.raises(UserError, match=r"--flagfile=absent.flags in .*/a.flags: No such file"):
+        parse(["x", f"--flagfile={tmp_path}/a.flags"], Outer)
+
+
+def test_a_flag_file_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / "a.flags").write_bytes(b"--kind=\xff\n")
+    with pytest.raises(UserError, match="a.flags: not UTF-8"):
+        parse(["x", f"--flagfile={tmp_path}/a.flags"], Outer)
+
+
+@pytest.mark.parametrize("circle", [["a"], ["a", "b"], ["a", "b", "c"]])
+def test_a_flag_file_that_names_itself_is_refused_in_one_line(tmp_path, monkeypatch, circle):
+    for name, nested in zip(circle, circle[1:] + circle[:1], strict=True):
+        (tmp_path / f"{name}.flags").write_text(f"--rate=2\n--flagfile={nested}.flags\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"^--flagfile=a.flags: names itself, through a.flags") as told:
+        parse(["x", "--flagfile=./a.flags"], Outer)
+    assert "\n" not in str(told.value)
+
+
+def test_a_flag_file_given_twice_is_no_circle(tmp_path):
+    (tmp_path / "a.flags").write_text("--rate=2\n")
+    (tmp_path / "b.flags").write_text("--flagfile=a.flags\n--flagfile=a.flags\n")
+    file = f"--flagfile={tmp_path}/b.flags"
+    assert parse(["x", file, file], Outer).inner.rate == 2.0
+
+
+def test_flag_files_that_come_with_tfmir_are_found_from_any_folder_but_ones_own_first(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ["x", "--flagfile=launch/triplet_track.flags"]
+    assert parse(words, TrainCommand).settings.system.system == "triplet"
+    (tmp_path / "launch").mkdir()
+    (tmp_path / "launch/triplet_track.flags").write_text("--system=joint\n")
+    assert parse(words, TrainCommand).settings.system.system == "joint"
+
+
+def test_every_flag_file_that_comes_with_tfmir_for_training_parses(repository):
+    files = sorted((repository / "launch").glob("*.flags"))
+    commands = {"compare", "tune"}  # flags of other commands
+    systems = [file for file in files if file.stem not in commands]
+    assert len(systems) > 9
+    for file in systems:
+        parsed = parse(["x", f"--flagfile={file}"], TrainCommand)
+        assert parsed.run == f"runs/{file.stem}"
+
+
+LAUNCH = "--flagfile=launch/{}.flags"
 
 
 @pytest.mark.parametrize(
-    ("error", "code"), [(PermissionError(13, "Permission denied", "x"), 2), (OSError(28, "No space left", "x"), 2),
-                        (FileNotFoundError(2, "No such file", "x"), 1)]
-)  # fmt: skip
-def test_a_disk_that_refuses_is_no_bug(error, code, monkeypatch, capsys):
-    def main(_):
-        raise error
+    ("words", "run"),
+    [
+        (["proxy", "msd"], "runs/proxy-msd"),
+        (["proxy", "demo"], "runs/proxy"),
+        (["proxy", "demo", "msd"], "runs/proxy-msd"),
+        (["proxy", "jamendo", "msd"], "runs/proxy-msd"),
+        (["msd"], "runs/msd"),
+        (["msd", "demo"], "runs/msd"),
+        ([], ""),
+    ],
+)
+def test_a_run_is_named_after_the_system_and_the_corpus_if_it_is_another(words, run, tmp_path, monkeypatch):
+    """The first flag file, and the last of the others that names other records than the default."""
+    monkeypatch.chdir(tmp_path)
+    assert parse(["x", *map(LAUNCH.format, words)], TrainCommand).run == run
 
-    monkeypatch.setattr("sys.argv", ["x"])
-    monkeypatch.setattr("tfmir.command.signal.signal", lambda *_: None)
-    monkeypatch.setattr("tfmir.command.leave", sys.exit)
-    with pytest.raises(SystemExit) as left:
-        run(main, Outer)
-    assert left.value.code == code
-    assert ("Traceback" in capsys.readouterr().err) == (code == 1)
+
+@pytest.mark.parametrize(
+    ("text", "run"),
+    [
+        ("--records=tfrecords/mine\n", "runs/base-more"),
+        ("--records=tfrecords/demo\n", "runs/base"),
+        ("--rate=2\n", "runs/base"),
+        ("--flagfile=inner.flags\n", "runs/base-more"),
+    ],
+)
+def test_records_named_by_a_nested_flag_file_count_for_the_one_that_was_given(tmp_path, text, run):
+    (tmp_path / "base.flags").write_text("--records=tfrecords/base\n")
+    (tmp_path / "inner.flags").write_text("--records=tfrecords/mine\n")
+    (tmp_path / "more.flags").write_text(text)
+    words = [f"--flagfile={tmp_path}/{name}.flags" for name in ("base", "more")]
+    assert parse(["x", *words], WithRecords).run == run
+    assert parse(["x", *words, "--run=mine"], WithRecords).run == "mine"
+
+
+def test_without_a_flag_of_records_no_corpus_is_named(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.flags").write_text("--rate=2\n")
+    assert parse(["x", *(f"--flagfile={tmp_path}/{name}.flags" for name in "ab")], Outer).run == "runs/a"
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        RunParams(),
+        RunParams(
+            encoder=EncoderParams(width_multiplier=0.0625, batch_norm=False),
+            system=SystemParams("joint", disentangled=False, margin=0.3, negatives="semihard"),
+            training=TrainParams(learning_rate=1e-5, replicas=2, mixed_precision=True),
+        ),
+    ],
+)
+def test_parameters_survive_the_way_through_a_command_line(params):
+    assert parse(["x", *to_argv(params)], RunParams) == params
+    assert to_argv(RunParams()) == []
+
+
+def test_every_flag_has_a_help_text_and_a_name_of_its_own():
+    """A field of two nested dataclasses would be one flag for both."""
+
+    def flags(params):
+        for f in dataclasses.fields(params):
+            value = getattr(params, f.name)
+            yield from flags(value) if dataclasses.is_dataclass(value) else [(f.name, f.metadata.get("help"))]
+
+    given = [(name, text) for name, text in flags(TrainCommand()) if text is not None]
+    assert len({name for name, _ in given}) == len(given) > 20
+    assert all(text for _, text in given)
 
 
 def test_help_lists_the_flags_without_importing_tensorflow():
@@ -91,3 +223,9 @@ def test_help_lists_the_flags_without_importing_tensorflow():
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "--learning_rate" in result.stdout
     assert "exit 0 False" in result.stdout
+
+
+def test_a_tilde_in_a_flag_file_is_the_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "a.flags").write_text("--rate=2\n")
+    assert parse(["x", "--flagfile=~/a.flags"], Outer) == Outer(run="runs/a", inner=Inner(rate=2.0))

@@ -1,14 +1,25 @@
 import dataclasses
+import json
 
 import pytest
 
 from tfmir.errors import UserError
-from tfmir.params import EncoderParams, FeatureParams, RunParams, TrainParams, check, from_dict, to_dict
+from tfmir.params import (
+    EncoderParams,
+    FeatureParams,
+    RunParams,
+    SystemParams,
+    TrainParams,
+    check,
+    check_system,
+    from_dict,
+    to_dict,
+)
 
 
 def test_json_round_trip_of_nested_parameters():
     params = RunParams(encoder=EncoderParams(width_multiplier=0.5), training=TrainParams(epochs=3))
-    assert from_dict(RunParams, to_dict(params), source="x") == params
+    assert from_dict(RunParams, json.loads(json.dumps(to_dict(params))), source="x") == params
 
 
 def test_unknown_and_missing_fields_name_the_file():
@@ -16,6 +27,8 @@ def test_unknown_and_missing_fields_name_the_file():
     values["encoder"].pop("blocks")
     with pytest.raises(UserError, match=r"a/params.json: field 'blocks'"):
         from_dict(RunParams, values, source="a/params.json")
+    with pytest.raises(UserError, match=r"a/params.json: field 'surprise'"):
+        from_dict(RunParams, to_dict(RunParams()) | {"surprise": 1}, source="a/params.json")
 
 
 @pytest.mark.parametrize("change", [{"epochs": 0}, {"learning_rate": 0.0}, {"cut_factor": 1.0}, {"seed": -1}])
@@ -33,3 +46,63 @@ def test_the_records_depend_on_the_spectrum_not_on_the_excerpt():
     changed = dataclasses.replace(FeatureParams(), mean=0.0, excerpt_secs=5.0)
     assert changed.track_params == FeatureParams().track_params
     assert dataclasses.replace(FeatureParams(), n_fft=2048).track_params != FeatureParams().track_params
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        (EncoderParams(blocks=7), "--blocks=7 is too large: it must be at most 6"),
+        (EncoderParams(width_multiplier=0.0), "--width_multiplier=0.0 is too small: it must be above 0"),
+        (SystemParams(margin=float("nan")), "--margin=nan is too small: it must be at least 0.0"),
+        (SystemParams(negatives="soft"), "--negatives=soft is none of random, all, semihard, hard"),
+    ],
+)
+def test_a_value_out_of_bounds_is_told_with_the_bound(params, message):
+    with pytest.raises(UserError) as told:
+        check(params)
+    assert str(told.value) == message
+
+
+def test_bounds_themselves_are_allowed():
+    check(EncoderParams(blocks=6, embedding_dim=1))
+    check(SystemParams(margin=0.0))
+    check(TrainParams(epochs=1, max_cuts=0, seed=0))
+
+
+def test_sizes_by_hand():
+    """3 s are 66 150 samples, 129 whole hops of 512 and 102 samples. 10 minutes are 13 230 000, 25 839 hops and 432."""
+    features = FeatureParams()
+    assert (features.excerpt_samples, features.excerpt_frames, features.max_frames) == (66150, 129, 25839)
+    half = dataclasses.replace(features, sample_rate=16000, hop_length=256, excerpt_secs=1.5)
+    assert (half.excerpt_samples, half.excerpt_frames) == (24000, 93)
+
+
+SYSTEMS = [
+    (SystemParams("proxy"), None),
+    (SystemParams("proxy", disentangled=False), None),
+    (SystemParams("triplet", disentangled=False), None),
+    (SystemParams("classification", disentangled=False, normalized=False), None),
+    (SystemParams("classification", normalized=False), "--disentangled needs --normalized"),
+    (SystemParams("proxy", normalized=False), "--system=proxy --disentangled needs --normalized"),
+    (SystemParams("triplet", disentangled=False, normalized=False), "--nodisentangled needs --normalized"),
+    (SystemParams("joint", disentangled=False), "--system=joint needs --disentangled"),
+    (SystemParams("triplet", track_weight=0.5), None),
+    (SystemParams("joint", track_weight=0.5), None),
+    (SystemParams("proxy", track_weight=0.5), "--track_weight=0.5 but --system=proxy has no triplets"),
+]
+
+
+@pytest.mark.parametrize(("system", "message"), SYSTEMS)
+def test_switches_that_are_no_system_are_refused_with_the_remedy(system, message):
+    if message:
+        with pytest.raises(UserError, match=message):
+            check_system(system)
+    else:
+        check_system(system)
+
+
+def test_track_triplets_need_two_excerpts_of_a_track():
+    groups = {weight: SystemParams("triplet", track_weight=weight).group for weight in (0.0, 0.5)}
+    assert groups == {0.0: 1, 0.5: 2}
+    uses = {name: SystemParams(name).uses_triplets for name in ("triplet", "joint", "proxy", "classification")}
+    assert uses == {"triplet": True, "joint": True, "proxy": False, "classification": False}

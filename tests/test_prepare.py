@@ -1,4 +1,3 @@
-import dataclasses
 import io
 import os
 import pathlib
@@ -15,9 +14,6 @@ import soundfile
 from tfmir.corpora import folder
 from tfmir.data.records import load_manifest
 from tfmir.errors import UserError
-from tfmir.params import FeatureParams
-from tfmir.preparation.build import _claim, build_records, verify
-from tfmir.preparation.plan import make_plan
 from tfmir.prepare import PrepareParams, build, main
 
 RATE = 22050
@@ -27,18 +23,9 @@ def shards(output):
     return {path.name: path.read_bytes() for path in pathlib.Path(output).glob("*.tfrecord-*")}
 
 
-def rebuild(corpus, output, **kwargs):
-    return build_records(corpus, str(output), num_shards=2, max_rejected_fraction=0.0, **kwargs)
-
-
 def command(audio_folder, output, *extra):
     flags = ["--corpus=folder", f"--audio_dir={audio_folder}", f"--output={output}", *extra]
     return [sys.executable, "-m", "tfmir.prepare", *flags]
-
-
-def test_two_workers_write_the_same_bytes_as_one(corpus, records, tmp_path):
-    rebuild(corpus, tmp_path / "tiny", workers=2)
-    assert shards(tmp_path / "tiny") == shards(records)
 
 
 def test_killed_command_resumes_and_killed_worker_is_replaced_with_the_same_bytes(audio_folder, records, tmp_path):
@@ -93,39 +80,6 @@ def _wait_for(condition, timeout=90):
         time.sleep(0.02)
 
 
-def test_a_finished_set_is_left_alone_and_another_is_refused(corpus, audio_folder, records, capsys):
-    before = {path: path.stat().st_mtime_ns for path in pathlib.Path(records).iterdir()}
-    rebuild(corpus, records)
-    assert "finished already" in capsys.readouterr().out
-    with pytest.raises(UserError, match="other tracks, tags or settings"):
-        build_records(corpus, records, num_shards=3, max_rejected_fraction=0.0)
-    assert before == {path: path.stat().st_mtime_ns for path in pathlib.Path(records).iterdir()}
-
-
-def test_an_unfinished_set_of_other_settings_is_refused(corpus, tmp_path):
-    (tmp_path / "tiny/.build").mkdir(parents=True)
-    (tmp_path / "tiny/.build/plan.sha256").write_text("another\n")
-    with pytest.raises(UserError, match="unfinished build of other tracks"):
-        rebuild(corpus, tmp_path / "tiny")
-
-
-def test_verify_finds_a_flipped_bit_and_a_missing_shard(corpus, records, tmp_path, capsys):
-    for path in pathlib.Path(records).iterdir():
-        if path.is_file():
-            (tmp_path / path.name).write_bytes(path.read_bytes())
-    verify(str(tmp_path))
-    assert "agree with their checksums" in capsys.readouterr().out
-    first, second = sorted(tmp_path.glob("*.tfrecord-*"))[:2]
-    data = bytearray(first.read_bytes())
-    data[1000] ^= 1
-    first.write_bytes(bytes(data))
-    second.unlink()
-    with pytest.raises(UserError, match=r"2 of 4 shards are damaged") as caught:
-        verify(str(tmp_path))
-    assert f"{first.name}: sha256" in str(caught.value)
-    assert f"{second.name}: missing" in str(caught.value)
-
-
 @pytest.fixture
 def odd_folder(tmp_path):
     """Every kind of file that a real folder holds."""
@@ -174,6 +128,17 @@ def test_missing_folder_and_annotations_are_one_line(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_library_without_moods_is_prepared_without_that_notion(tmp_path, monkeypatch, capsys):
+    with soundfile.SoundFile(tmp_path / "one.ogg", "w", RATE, 1) as file:
+        file.genre, file.date = "Rock", "1994"
+        file.write(np.zeros(RATE))
+    built = []
+    monkeypatch.setattr("tfmir.preparation.build.build_records", lambda corpus, *_, **__: built.append(corpus))
+    build(PrepareParams(corpus="folder", audio_dir=str(tmp_path), tags="metadata", output=str(tmp_path / "out")))
+    assert built[0].vocabulary.notions == ("genre", "era")
+    assert "warning: no file has a mood" in capsys.readouterr().err
+
+
 def test_a_report_is_written_before_strict_refuses_a_leak(tmp_path, capsys):
     (tmp_path / "tags.csv").write_text("path,split,artist,genre,mood\na.wav,train,X,rock,\nb.wav,test,X,rock,\n")
     soundfile.write(tmp_path / "a.wav", np.zeros(RATE), RATE)
@@ -200,29 +165,6 @@ def test_a_report_is_written_before_strict_refuses_a_leak(tmp_path, capsys):
 def test_flags_that_do_not_go_together_are_named(flags, message):
     with pytest.raises(UserError, match=message):
         build(PrepareParams(**flags))
-
-
-def test_the_plan_deals_every_track_once_and_depends_on_the_settings(corpus):
-    plan = make_plan(corpus, "x", num_shards=3, features=FeatureParams())
-    dealt = [track.track_id for tracks in plan.shards.values() for track in tracks]
-    assert sorted(dealt) == sorted(track.track_id for track in corpus.tracks)
-    assert plan.fingerprint == make_plan(corpus, "x", num_shards=3, features=FeatureParams()).fingerprint
-    assert plan.fingerprint != make_plan(corpus, "x", num_shards=3, features=FeatureParams(n_fft=512)).fingerprint
-
-
-def test_a_split_alone_is_dealt_to_as_many_shards_as_are_asked_for(corpus):
-    alone = dataclasses.replace(corpus, tracks=tuple(t for t in corpus.tracks if t.split == "validation"))
-    shards = make_plan(alone, "x", num_shards=3, features=FeatureParams()).shards
-    assert sum(split == "validation" for split, _ in shards) == 3
-
-
-def test_a_resumed_build_remembers_which_shards_were_begun(corpus, tmp_path):
-    """So that one which hung in a file, and was killed, decodes that shard's files in isolation."""
-    plan = make_plan(corpus, "x", num_shards=3, features=FeatureParams())
-    (tmp_path / ".build").mkdir()
-    (tmp_path / ".build/a.begun").touch()
-    _claim(tmp_path / ".build", plan)
-    assert (tmp_path / ".build/a.begun").exists()
 
 
 def test_a_small_demo_corpus_goes_the_whole_way(tmp_path):

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tfmir import remote
 from tfmir.errors import UserError
-from tfmir.files import is_remote, to_path
+from tfmir.files import to_path
 from tfmir.remote import RemotePath
 
 boto3 = pytest.importorskip("boto3")
@@ -70,13 +70,54 @@ def python(endpoint, *arguments, **environment):
     )
 
 
-def test_what_has_a_scheme_is_remote():
-    assert [is_remote(path) for path in ("s3://a/b", "hdfs:///a", "gs://a", "a/b", "/a:b//c")] == [True] * 3 + [
-        False
-    ] * 2
+def test_names_and_parents_by_hand():
     path = to_path("s3://bucket/a/") / "b.txt"
     assert (str(path), path.name, str(path.parent)) == ("s3://bucket/a/b.txt", "b.txt", "s3://bucket/a")
     assert len({path, RemotePath("s3://bucket/a/b.txt")}) == 1
+    assert path != "s3://bucket/a/b.txt"
+    assert sorted([path, path.parent]) == [path.parent, path]
+
+
+def test_making_and_comparing_paths_uses_no_store_and_asking_does(monkeypatch, tmp_path):
+    """Only a process that has asked a store for something must end without the interpreter's own end."""
+    monkeypatch.setattr(remote, "_stores_used", False)
+    path = RemotePath(f"file://{tmp_path}") / "a.txt"
+    assert str(path.parent) == f"file://{tmp_path}"
+    assert not remote.was_used()
+    assert not path.exists()
+    assert remote.was_used()
+
+
+def test_a_store_keeps_the_promises_of_pathlib(tmp_path):
+    """TensorFlow's local file system stands for a store: everything asked through it is there on the disk."""
+    store = RemotePath(f"file://{tmp_path}")
+    (store / "b.txt").write_text("hé")
+    (store / "a.txt").write_bytes(b"")
+    assert ((tmp_path / "b.txt").read_text(), (store / "b.txt").read_text(), (store / "b.txt").size()) == (
+        "hé",
+        "hé",
+        3,
+    )
+    assert [path.name for path in store.glob("*.txt")] == ["a.txt", "b.txt"]
+    (store / "a.txt").unlink()
+    with pytest.raises(FileNotFoundError, match="a.txt"):
+        (store / "a.txt").unlink()
+    (store / "a.txt").unlink(missing_ok=True)
+    with pytest.raises(FileNotFoundError, match="a.txt"):
+        (store / "a.txt").read_bytes()
+    assert [path.name for path in tmp_path.iterdir()] == ["b.txt"]
+
+
+def test_a_folder_with_odd_letters_in_its_name_is_no_pattern(tmp_path):
+    for name in ("[1]*", "1x"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"in {name}").touch()
+    assert [path.name for path in RemotePath(f"file://{tmp_path}/[1]*").glob("*")] == ["in [1]*"]
+
+
+def test_writing_where_there_is_no_bucket_is_told_with_the_remedy(tmp_path):
+    with pytest.raises(UserError, match=r"nowhere/a.txt: there is no such bucket or store: check the address"):
+        RemotePath(f"file://{tmp_path}/nowhere/a.txt").write_text("x")
 
 
 ACTIONS = """

@@ -37,6 +37,17 @@ def test_multi_hot_by_hand():
     np.testing.assert_array_equal(VOCABULARY.multi_hot([[0, 3], []]), [[1, 0, 0, 1, 0], [0, 0, 0, 0, 0]])
 
 
+def test_carried_notions_by_hand():
+    """Tags 0 and 1 are genre, 2 is mood, 3 and 4 are era."""
+    labels = np.array([[1, 1, 0, 0, 1], [0, 0, 1, 0, 0], [0, 0, 0, 0, 0]], bool)
+    np.testing.assert_array_equal(VOCABULARY.carried(labels), [[1, 0, 1], [0, 1, 0], [0, 0, 0]])
+
+
+def test_a_notion_that_stands_twice_is_refused():
+    with pytest.raises(UserError, match="notion 'a' stands twice"):
+        Vocabulary((("a", ("x",)), ("a", ("y",))))
+
+
 @pytest.mark.parametrize(
     ("groups", "message"),
     [({}, "no notion"), ({"a": []}, "has no tag"), ({"a": ["x", "x"]}, "'x' stands twice")],

@@ -84,3 +84,14 @@ def test_missing_files_are_explained(tmp_path):
     (tmp_path / "file.csv").touch()
     with pytest.raises(UserError, match="no such file"):
         load(str(tmp_path), str(tmp_path / "file.csv/more.csv"))
+
+
+def test_a_vocabulary_file_chooses_among_a_folders_tags(tmp_path):
+    text = "path,split,genre\na.ogg,train,rock;pop\nb.ogg,test,jazz\n"
+    (tmp_path / "v.tsv").write_text("tag\tnotion\tname\ngenre/rock\tgenre\tguitar music\ngenre/jazz\tmood\tjazzy\n")
+    loaded = corpus(tmp_path, text, grouping=str(tmp_path / "v.tsv"))
+    assert loaded.vocabulary.tags == ("genre/guitar music", "mood/jazzy")
+    assert [track.tags for track in loaded.tracks] == [(0,), (1,)]
+    (tmp_path / "v.tsv").write_text("tag\tnotion\nrock\tgenre\n")
+    with pytest.raises(UserError, match="not in the labels, the first is 'rock'"):
+        corpus(tmp_path, text, grouping=str(tmp_path / "v.tsv"))

@@ -2,6 +2,7 @@ import pickle
 
 import pytest
 
+from tfmir.corpora.grouping import load_grouping
 from tfmir.corpora.magnatagatune import load
 from tfmir.errors import UserError
 
@@ -94,8 +95,6 @@ def test_missing_columns_tags_and_files_are_named(tmp_path):
 
 
 def test_the_vocabulary_that_comes_with_tfmir_groups_the_50_most_frequent_tags(tmp_path):
-    from tfmir.corpora.grouping import load_grouping
-
     names = list(load_grouping("", default="magnatagatune"))
     annotations(tmp_path, [quoted(1, *[0] * len(names), CLIPS[0])], tags=names)
     groups = load("", str(tmp_path)).vocabulary.to_dict()

@@ -1,5 +1,4 @@
 import json
-import os
 import struct
 
 import numpy as np
@@ -8,7 +7,6 @@ import soundfile
 
 from tfmir.corpora.folder import load
 from tfmir.errors import UserError
-from tfmir.prepare import PrepareParams, build
 
 RATE = 22050
 SILENCE = np.zeros(RATE, np.float32)
@@ -44,15 +42,6 @@ def music(tmp_path):
 
 def tags_of(corpus):
     return {track.track_id: {corpus.vocabulary.tags[i] for i in track.tags} for track in corpus.tracks}
-
-
-def test_a_library_without_moods_is_prepared_without_that_notion(music, monkeypatch, capsys):
-    (music / "two.mp3").unlink()
-    built = []
-    monkeypatch.setattr("tfmir.preparation.build.build_records", lambda corpus, *_, **__: built.append(corpus))
-    build(PrepareParams(corpus="folder", audio_dir=str(music), tags="metadata", output=str(music / "out")))
-    assert built[0].vocabulary.notions == ("genre", "era")
-    assert "warning: no file has a mood" in capsys.readouterr().err
 
 
 def test_metadata_gives_genre_mood_and_era_in_lower_case(music):
@@ -110,18 +99,3 @@ def test_a_malformed_sidecar_is_named(music, text, message):
 def test_without_any_sidecar_the_folder_is_refused(music):
     with pytest.raises(UserError, match="no JSON file beside any of its 3 audio files"):
         load(str(music), "", tags="json")
-
-
-def test_a_name_that_is_not_utf_8_is_left_out_with_a_word(music, capsys):
-    os.rename(music / "three.wav", os.fsencode(str(music)) + b"/d\xe9j\xe0.wav")
-    assert set(tags_of(load(str(music), "", tags="metadata"))) == {"a/one.ogg", "two.mp3"}
-    assert r"left out: b'd\xe9j\xe0.wav'" in capsys.readouterr().err
-
-
-def test_a_vocabulary_file_chooses_among_a_folders_tags(music, tmp_path):
-    (tmp_path / "v.tsv").write_text("tag\tnotion\tname\ngenre/rock\tgenre\tguitar music\ngenre/jazz\tgenre\t\n")
-    corpus = load(str(music), "", tags="metadata", grouping=str(tmp_path / "v.tsv"))
-    assert tags_of(corpus)["a/one.ogg"] == {"genre/guitar music"}
-    (tmp_path / "v.tsv").write_text("tag\tnotion\nrock\tgenre\n")
-    with pytest.raises(UserError, match="not in the labels, the first is 'rock'"):
-        load(str(music), "", tags="metadata", grouping=str(tmp_path / "v.tsv"))

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfmir.data.excerpts import _starts
 from tfmir.data.pairs import draw_tags, fixed_pairs, join, notion_rates, training_pairs
 from tfmir.data.records import load_manifest, read_tracks, shard_paths
 from tfmir.params import FeatureParams, PipelineParams
@@ -69,17 +68,6 @@ def test_two_excerpts_of_a_track_overlap_by_half_at_most(records, manifest):
             (track_a, a), (track_b, b) = start(x[pair, side, 0]), start(x[pair, side, 1])
             assert track_a == track_b
             assert y["apart"][pair, side] == (abs(a - b) >= 65)
-
-
-@pytest.mark.parametrize("frames", [129, 150, 193, 194, 195, 400])
-def test_starts_lie_in_the_track_and_apart_where_it_is_long_enough(frames):
-    draws = tf.random.stateless_uniform([500, 2], [0, 1])
-    starts, apart = _starts(draws, tf.fill([500], tf.constant(frames, tf.int64)), FEATURES)
-    starts = starts.numpy()
-    assert starts.min() >= 0
-    assert starts.max() <= frames - 129
-    assert apart.numpy().all() == (frames >= 129 + 65)
-    assert (starts[:, 1] - starts[:, 0] >= min(65, frames - 129)).all()
 
 
 def test_the_stream_of_pairs_can_start_at_any_batch_and_the_seed_decides(records, manifest):

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfmir.data.augment import spec_augment
-from tfmir.data.pairs import fixed_pairs
-from tfmir.data.pipeline import fixed_excerpts, training_batches
+from tfmir.data.pairs import fixed_pairs, training_pairs
+from tfmir.data.pipeline import fixed_excerpts, training_batches, training_set, validation_set
 from tfmir.data.records import load_manifest, read_tracks, shard_paths
-from tfmir.params import FeatureParams, PipelineParams
+from tfmir.errors import UserError
+from tfmir.params import FeatureParams, PipelineParams, RunParams, SystemParams, TrainParams
 
 FEATURES = FeatureParams()
 PARAMS = PipelineParams(batch_size=4, excerpts_per_read=2, shuffle_buffer=8)
@@ -138,18 +138,72 @@ def test_a_strategy_deals_each_batch_to_its_replicas(records, manifest, two_repl
     np.testing.assert_array_equal(np.concatenate(halves), x)
 
 
-def test_spec_augment_blanks_one_band_and_one_run():
-    x = tf.ones([50, 129, 128])
-    y = spec_augment(x, seed=tf.constant([0, 1], tf.int64)).numpy()
-    blank_mels, blank_frames = (y == 0).all(axis=1).sum(axis=1), (y == 0).all(axis=2).sum(axis=1)
-    assert blank_mels.max() <= 16
-    assert blank_frames.max() <= 20
-    assert len(set(blank_mels)) > 5
-    assert (((y == 0).sum(axis=(1, 2))) == blank_mels * 129 + blank_frames * 128 - blank_mels * blank_frames).all()
-
-
 def test_spec_augment_is_part_of_the_stream_and_resumable(records, manifest):
     params = dataclasses.replace(PARAMS, spec_augment=True)
     whole = batches(records, manifest, 4, params=params)
     assert same(whole[2:], batches(records, manifest, 2, params=params, first_batch=2))
     assert not same(whole, batches(records, manifest, 4))
+
+
+def run_params(system, **kwargs):
+    return RunParams(system=SystemParams(system, **kwargs), pipeline=PARAMS, training=TrainParams(seed=3))
+
+
+def arrays(batches, count=None):
+    """Every tensor of every batch, whatever their form."""
+    return [[x.numpy() for x in tf.nest.flatten(batch)] for batch in itertools.islice(batches, count)]
+
+
+def of_pairs(manifest, split, group):
+    return {
+        "vocabulary": manifest.vocabulary,
+        "notion_counts": manifest.splits[split].notion_counts,
+        "params": PARAMS,
+        "features": FEATURES,
+        "seed": 3,
+        "group": group,
+    }
+
+
+@pytest.mark.parametrize("system", ["proxy", "classification"])
+def test_systems_that_learn_tags_train_on_batches_of_excerpts(records, manifest, system):
+    found = arrays(training_set(records, manifest, run_params(system), first_batch=5), 3)
+    for (x, y), (u, v) in zip(found, batches(records, manifest, 3, first_batch=5), strict=True):
+        np.testing.assert_array_equal(x, u)
+        np.testing.assert_array_equal(y, v)
+
+
+@pytest.mark.parametrize(("system", "weight", "group"), [("triplet", 0.0, 1), ("joint", 0.0, 1), ("triplet", 0.5, 2)])
+def test_systems_that_learn_from_triplets_train_on_pairs(records, manifest, system, weight, group):
+    params = run_params(system, track_weight=weight)
+    found = arrays(training_set(records, manifest, params, first_batch=2), 2)
+    paths = shard_paths(records, manifest, "train")
+    expected = arrays(training_pairs(paths, first_batch=2, **of_pairs(manifest, "train", group)), 2)
+    assert all(np.array_equal(x, u) for a, b in zip(found, expected, strict=True) for x, u in zip(a, b, strict=True))
+
+
+def test_the_validation_set_is_of_the_systems_kind_and_the_same_in_every_epoch(records, manifest):
+    paths = shard_paths(records, manifest, "validation")
+    excerpts = fixed_excerpts(records, manifest, "validation", batch_size=4, features=FEATURES)
+    expected = {
+        "proxy": arrays((batch["log_mel"], batch["labels"]) for batch in excerpts),
+        "triplet": arrays(fixed_pairs(paths, **of_pairs(manifest, "validation", 1))),
+    }
+    for system, values in expected.items():
+        validation = validation_set(records, manifest, run_params(system))
+        for _ in range(2):
+            found = arrays(validation)
+            assert len(found) == len(values) > 0
+            assert all(
+                np.array_equal(x, u) for a, b in zip(found, values, strict=True) for x, u in zip(a, b, strict=True)
+            )
+
+
+@pytest.mark.parametrize("system", ["proxy", "triplet"])
+def test_a_split_without_tracks_is_refused(records, manifest, system):
+    empty = dataclasses.replace(
+        manifest, splits={name: dataclasses.replace(split, tracks=0) for name, split in manifest.splits.items()}
+    )
+    for split, function in (("train", training_set), ("validation", validation_set)):
+        with pytest.raises(UserError, match=f"the {split} split has no tracks"):
+            function(records, empty, run_params(system))

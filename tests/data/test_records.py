@@ -4,12 +4,10 @@ import pathlib
 
 import numpy as np
 import pytest
-import soundfile
 import tensorflow as tf
 
 from tfmir import files
 from tfmir.corpora.corpus import Track
-from tfmir.data.audio import AudioError
 from tfmir.data.records import (
     FEATURE_SPEC,
     SCHEMA_VERSION,
@@ -23,8 +21,6 @@ from tfmir.data.records import (
 )
 from tfmir.errors import UserError
 from tfmir.params import FeatureParams
-from tfmir.preparation.writer import compute, write_shard
-from tfmir.vocabulary import Vocabulary
 
 FEATURES = FeatureParams()
 
@@ -79,49 +75,6 @@ def test_each_shard_is_sorted_and_agrees_with_its_checksum(records):
             ids = [parse(raw, 128).track_id for raw in tf.data.TFRecordDataset(str(path)).as_numpy_iterator()]
             assert ids == sorted(ids)
             assert files.sha256(path) == shard.sha256
-
-
-def test_the_stored_log_mel_is_that_of_the_file(records, audio_folder):
-    track = next(read_tracks(records, load_manifest(records), "test"))
-    np.testing.assert_array_equal(track.log_mel, compute(str(audio_folder / track.track_id), FEATURES))
-
-
-def test_a_shard_names_what_it_rejects_and_keeps_the_rest(tmp_path, audio_folder):
-    (tmp_path / "bad.mp3").write_text("no music")
-    good = Track("z", str(audio_folder / "00.flac"), "train", (0,))
-    bad = Track("a", str(tmp_path / "bad.mp3"), "train", (1,))
-    result = write_shard(
-        [good, bad], str(tmp_path / "shard"), vocabulary=Vocabulary.from_dict({"genre": ["p", "q"]}), features=FEATURES
-    )
-    assert (result.tracks, result.tag_counts, result.notion_counts) == (1, (1, 0), (1,))
-    assert [(row[0], "not audio" in row[2]) for row in result.rejected] == [("a", True)]
-
-
-def test_a_track_is_cut_at_the_longest_length(monkeypatch, audio_folder):
-    monkeypatch.setattr(FeatureParams, "max_frames", property(lambda self: 150))
-    assert len(compute(str(audio_folder / "03.flac"), FEATURES)) == 151
-
-
-def test_samples_that_overflow_the_log_mel_are_rejected(tmp_path):
-    path = tmp_path / "loud.wav"
-    soundfile.write(path, np.full(22050 * 4, 3e38, np.float32), 22050, subtype="FLOAT")
-    with pytest.raises(AudioError, match="too loud"):
-        compute(str(path), FEATURES)
-
-
-def test_an_interrupted_shard_leaves_nothing(tmp_path, audio_folder, monkeypatch):
-    def interrupted(*args):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("tfmir.preparation.writer.serialize", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        write_shard(
-            [Track("a", str(audio_folder / "00.flac"), "train", ())],
-            str(tmp_path / "s"),
-            vocabulary=Vocabulary.from_dict({"genre": ["p"]}),
-            features=FEATURES,
-        )
-    assert not list(tmp_path.iterdir())
 
 
 def test_records_of_another_setting_are_refused_with_both_values(records):

@@ -30,6 +30,28 @@ def test_tag_vectors_start_at_the_tags_prevalence():
     np.testing.assert_allclose(probabilities, prevalence, atol=0.1)
 
 
+def test_a_prototype_scores_by_the_cosine_in_its_subspace(vocabulary):
+    """Genre owns the first half. Track (3 4 | 0 1), prototype of tag 0 (1 0 | 9 9): cosine 3/5; of tag 3 (9 9 | 1 1):
+    1/√2; a tag without tracks scores 0."""
+    layer = Prototypes(notion_of_tag=vocabulary.notion_of_tag, notions=2)
+    layer.build([None, 4])
+    layer.vectors.assign([[1, 0, 9, 9], [0, 0, 0, 0], [3, 4, 0, 0], [9, 9, 1, 1], [0, 0, 0, 5]])
+    found = layer(tf.constant([[3.0, 4.0, 0.0, 1.0]]))
+    np.testing.assert_allclose(found, [[0.6, 0.0, 1.0, np.sqrt(0.5), 1.0]], rtol=1e-6)
+
+
+def test_a_layer_for_each_notion_reads_the_whole_input_and_writes_its_own_part():
+    """max(0, x W_s + b_s), one notion after the other, in NumPy."""
+    layer = SubDense(3, 2)
+    x = np.random.default_rng(0).normal(size=[5, 4]).astype(np.float32)
+    layer.build([None, 4])
+    for index, part in enumerate(layer.parts):
+        part.bias.assign([0.1, -0.2, 0.3 * index])
+    expected = np.concatenate([np.maximum(x @ part.kernel.numpy() + part.bias.numpy(), 0) for part in layer.parts], 1)
+    assert (expected > 0).any(axis=0).all()
+    np.testing.assert_allclose(layer(tf.constant(x)), expected, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("layer", "shape"),
     [

@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 from sklearn.metrics import log_loss
 
-from tfmir.model.losses import entropy_floor, multi_label_cross_entropy
+from tfmir.model.losses import entropy_floor, mean_over_anchors, multi_label_cross_entropy, triplet_hinge
+from tfmir.model.mining import Triplets
 
 
 def test_cross_entropy_by_hand():
@@ -33,3 +34,23 @@ def test_the_floor_is_the_loss_of_knowing_the_frequencies_only():
 
 def test_a_tag_that_all_or_none_carry_adds_nothing_to_the_floor():
     assert entropy_floor(np.array([0.0, 1.0])) == 0.0
+
+
+def test_hinge_by_hand():
+    """a=0: cos(a,n)=0.7, cos(a,p)=0.5, margin 0.1: 0.3. a=1: 0.2 - 0.9 + 0.1 < 0: 0. a=2 is not valid: 0."""
+    similarity = tf.constant([[1.0, 0.5, 0.7], [0.9, 1.0, 0.2], [0.1, 0.1, 1.0]])
+    triplets = Triplets(
+        tf.constant([0, 1, 2]), tf.constant([1, 0, 0]), tf.constant([2, 2, 1]), tf.constant([True, True, False])
+    )
+    losses = triplet_hinge(similarity, triplets, margin=0.1)
+    np.testing.assert_allclose(losses, [0.3, 0.0, 0.0], atol=1e-6)
+    assert mean_over_anchors(losses, triplets, count=3).numpy() == pytest.approx(0.15)
+
+
+def test_every_anchor_counts_once_however_many_triplets_it_has():
+    """Anchor 0 has losses 0.1, 0.2, 0.6: 0.3; anchor 2 has 0.5; anchor 1 none, so (0.3 + 0.5) / 2 = 0.4."""
+    triplets = Triplets(
+        tf.constant([0, 0, 0, 2, 1]), tf.zeros(5, tf.int32), tf.zeros(5, tf.int32), tf.constant([True] * 4 + [False])
+    )
+    losses = tf.constant([0.1, 0.2, 0.6, 0.5, 0.0])
+    assert mean_over_anchors(losses, triplets, count=3).numpy() == pytest.approx(0.4)

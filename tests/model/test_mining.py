@@ -5,8 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tfmir.model.losses import mean_over_anchors, triplet_hinge
-from tfmir.model.mining import Triplets, all_triplets, lacks_tag, mine
-from tfmir.model.subspaces import notion_similarity, subspace_unit
+from tfmir.model.mining import all_triplets, lacks_tag, mine
 
 SEED = tf.constant([0, 0], tf.int64)
 
@@ -103,33 +102,3 @@ def test_an_empty_batch_is_no_error():
     found = mine(tf.zeros([0, 0]), tf.zeros([0], tf.int32), tf.zeros([0, 0], tf.bool), negatives="hard", seed=SEED)
     assert found.negative.shape == [0]
     assert mean_over_anchors(tf.zeros([0]), found, count=0).numpy() == 0.0
-
-
-def test_hinge_by_hand():
-    """a=0: cos(a,n)=0.7, cos(a,p)=0.5, margin 0.1: 0.3. a=1: 0.2 - 0.9 + 0.1 < 0: 0. a=2 is not valid: 0."""
-    similarity = tf.constant([[1.0, 0.5, 0.7], [0.9, 1.0, 0.2], [0.1, 0.1, 1.0]])
-    triplets = Triplets(
-        tf.constant([0, 1, 2]), tf.constant([1, 0, 0]), tf.constant([2, 2, 1]), tf.constant([True, True, False])
-    )
-    losses = triplet_hinge(similarity, triplets, margin=0.1)
-    np.testing.assert_allclose(losses, [0.3, 0.0, 0.0], atol=1e-6)
-    assert mean_over_anchors(losses, triplets, count=3).numpy() == pytest.approx(0.15)
-
-
-def test_every_anchor_counts_once_however_many_triplets_it_has():
-    """Anchor 0 has losses 0.1, 0.2, 0.6: 0.3; anchor 2 has 0.5; anchor 1 none, so (0.3 + 0.5) / 2 = 0.4."""
-    triplets = Triplets(
-        tf.constant([0, 0, 0, 2, 1]), tf.zeros(5, tf.int32), tf.zeros(5, tf.int32), tf.constant([True] * 4 + [False])
-    )
-    losses = tf.constant([0.1, 0.2, 0.6, 0.5, 0.0])
-    assert mean_over_anchors(losses, triplets, count=3).numpy() == pytest.approx(0.4)
-
-
-def test_similarity_in_the_subspace_of_each_rows_notion():
-    x = np.abs(np.random.default_rng(0).normal(size=[5, 6])).astype(np.float32)
-    notion = np.array([0, 2, 1, 0, 2])
-    found = notion_similarity(subspace_unit(tf.constant(x), 3), tf.constant(notion), 3).numpy()
-    for i, j in itertools.product(range(5), range(5)):
-        part = slice(2 * notion[i], 2 * notion[i] + 2)
-        a, b = x[i, part], x[j, part]
-        assert found[i, j] == pytest.approx(a @ b / np.linalg.norm(a) / np.linalg.norm(b), abs=1e-5)

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -51,3 +53,13 @@ def test_a_row_is_compared_in_the_subspace_of_its_own_notion():
     """Rows (1, 0 | 0, 1), (0, 1 | 0, 1): in the first sub-space their product is 0, in the second 1."""
     x = tf.constant([[1.0, 0.0, 0.0, 1.0], [0.0, 1.0, 0.0, 1.0]])
     np.testing.assert_allclose(notion_similarity(x, tf.constant([0, 1]), 2), [[1.0, 0.0], [1.0, 1.0]])
+
+
+def test_similarity_in_the_subspace_of_each_rows_notion():
+    x = np.abs(np.random.default_rng(0).normal(size=[5, 6])).astype(np.float32)
+    notion = np.array([0, 2, 1, 0, 2])
+    found = notion_similarity(subspace_unit(tf.constant(x), 3), tf.constant(notion), 3).numpy()
+    for i, j in itertools.product(range(5), range(5)):
+        part = slice(2 * notion[i], 2 * notion[i] + 2)
+        a, b = x[i, part], x[j, part]
+        assert found[i, j] == pytest.approx(a @ b / np.linalg.norm(a) / np.linalg.norm(b), abs=1e-5)

@@ -7,7 +7,8 @@ import psutil
 import pytest
 
 from tfmir.errors import UserError
-from tfmir.preparation.engine import cpu_count, run_tasks
+from tfmir.preparation import engine
+from tfmir.preparation.engine import run_tasks
 
 
 def square(x):
@@ -53,5 +54,23 @@ def test_a_scheduler_that_does_not_answer_is_an_error(monkeypatch):
         run(square, [(1,)], scheduler="tcp://127.0.0.1:9")
 
 
-def test_at_least_one_core():
-    assert cpu_count() >= 1
+class Asked(Exception):
+    """Ends a call before anything is started."""
+
+
+@pytest.mark.parametrize(
+    ("workers", "tasks", "expected"),
+    [(0, 9, 4), (0, 2, 2), (3, 9, 3), (7, 9, 7), (7, 5, 5), (1, 1, 1)],
+)
+def test_there_are_as_many_workers_as_asked_for_else_as_cores_and_never_more_than_tasks(
+    monkeypatch, workers, tasks, expected
+):
+    """On a machine of four cores."""
+
+    def client(count, scheduler):
+        raise Asked(count)
+
+    monkeypatch.setattr(engine, "cpu_count", lambda: 4)
+    monkeypatch.setattr(engine, "_client", client)
+    with pytest.raises(Asked, match=f"^{expected}$"):
+        run(square, [(i,) for i in range(tasks)], workers=workers)

@@ -3,13 +3,11 @@ import json
 import numpy as np
 import pytest
 import soundfile
-from PIL import Image
 
 from tfmir.corpora import folder
 from tfmir.errors import UserError
 from tfmir.preparation.inspection import inspect_files
 from tfmir.preparation.survey import artist_leaks, refuse_leaks, survey, survey_text
-from tfmir.preparation.survey_plot import plot_tags
 
 RATE = 22050
 CSV = """path,split,artist,genre,mood,era
@@ -84,9 +82,3 @@ def test_without_audio_the_labels_lengths_count_and_else_nobody_knows(corpus):
     assert survey(corpus)["hours"] is None
     assert "| hours | unknown | unknown | unknown | unknown |" in survey_text(survey(corpus))
     assert survey(corpus)["problems"] == {}
-
-
-def test_the_picture_has_a_panel_a_notion(report, tmp_path):
-    plot_tags(report, tmp_path / "corpus.png")
-    with Image.open(tmp_path / "corpus.png") as picture:
-        assert picture.size[1] > 500

@@ -14,14 +14,13 @@ import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tfmir.data.records import load_manifest, read_tracks
+from tfmir.data.pipeline import training_set
+from tfmir.data.records import Split, load_manifest
 from tfmir.errors import UserError
 from tfmir.inference.weights import load_system
-from tfmir.params import EncoderParams, PipelineParams, RunParams, SystemParams, TrainParams
-from tfmir.run_directory import load_run, locked, open_run, trained_run
-from tfmir.training.loop import start, steps_per_epoch
-from tfmir.training.prototypes import store_prototypes
-from tfmir.training.strategy import make_strategy
+from tfmir.params import EncoderParams, FeatureParams, PipelineParams, RunParams, SystemParams, TrainParams
+from tfmir.run_directory import load_run, locked
+from tfmir.training.loop import prevalence, start, steps_per_epoch, train
 
 TINY = RunParams(
     encoder=EncoderParams(width_multiplier=0.0625, blocks=1, embedding_dim=16),
@@ -108,25 +107,23 @@ def test_a_triplet_run_stopped_and_resumed_gives_the_same_run_with_its_random_ne
         np.testing.assert_array_equal(a, b)
 
 
-def test_prototypes_are_the_mean_embeddings_of_the_tracks_with_a_tag(records, triplet_run):
-    system, manifest = load_system(triplet_run), load_manifest(records)
-    tracks = list(read_tracks(records, manifest, "train"))
-    labels = manifest.vocabulary.multi_hot([track.tags for track in tracks])
-    embeddings = []
-    for track in tracks:
-        count = len(track.log_mel) // 129
-        excerpts = track.log_mel[: count * 129].reshape(1, count, 129, 128).astype(np.float32)
-        embeddings.append(system.embed(excerpts).numpy()[0])
-    expected = [np.mean(np.array(embeddings)[labels[:, tag]], axis=0) for tag in range(labels.shape[1])]
-    np.testing.assert_allclose(system.prototypes.vectors, expected, atol=1e-5)
+def test_a_triplet_run_ends_with_its_prototypes(triplet_run):
+    """One of unit norm at most for every tag: each is a mean of embeddings of unit norm."""
+    norms = np.linalg.norm(load_system(triplet_run).prototypes.vectors, axis=1)
+    assert ((norms > 0.1) & (norms < 1 + 1e-5)).all()
 
 
-def test_prototypes_are_computed_once_and_stored_with_the_weights(triplet_run, monkeypatch):
-    monkeypatch.setattr("tfmir.training.prototypes.fit_prototypes", None)
-    before = triplet_run.best_weights.stat().st_mtime_ns
-    store_prototypes(triplet_run, load_manifest(triplet_run.records))
-    assert np.any(load_system(triplet_run).prototypes.vectors.numpy())
-    assert triplet_run.best_weights.stat().st_mtime_ns == before
+def test_prototypes_that_an_interrupted_run_lacks_are_made_when_its_command_is_given_again(records, triplet_run):
+    """Killed between the last epoch and the prototypes: the weights are those of the best epoch, and no more."""
+    expected = load_system(triplet_run).get_weights()
+    system = load_system(triplet_run)
+    system.prototypes.vectors.assign(tf.zeros([4, 16]))
+    system.save_weights(triplet_run.best_weights)
+    with pytest.raises(UserError, match="its tag prototypes are not there yet"):
+        load_system(triplet_run)
+    run_training(records, triplet_run.path, TRIPLET)
+    for a, b in zip(weights(triplet_run.path), expected, strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize(("batch", "track_weight", "remedy"), [(6, 0.5, "use 8"), (3, 0.0, "use 4"), (2, 0.0, "use 4")])
@@ -145,6 +142,57 @@ def test_a_finished_run_is_left_alone(records, finished, capsys):
     run_training(records, finished.path)
     assert "nothing to do" in capsys.readouterr().out
     assert (finished.path / "history.csv").stat().st_mtime_ns == before
+
+
+def no_labels_from(batch):
+    """The training set with labels that are no numbers from a batch on, as a fault in the arithmetic would give."""
+
+    def faulty(records, manifest, params, *, first_batch=0):
+        def spoil(index, item):
+            log_mel, labels = item
+            return log_mel, tf.where(index < batch, labels, np.nan)
+
+        batches = training_set(records, manifest, params, first_batch=first_batch)
+        return batches.enumerate(first_batch).map(spoil)
+
+    return faulty
+
+
+def test_a_diverged_run_ends_with_one_error_keeps_its_last_good_epoch_and_goes_on_from_there(
+    records, finished, tmp_path, snapshot, monkeypatch
+):
+    """12 tracks in batches of 4: three steps an epoch. Batches 0 to 3 are good, so epoch 1 is whole and epoch 2 is
+    not; the command given again, without the fault, ends as a run that was never disturbed."""
+    short = dataclasses.replace(TINY, training=dataclasses.replace(TINY.training, epochs=1))
+    run = run_training(records, tmp_path / "parts", short)
+
+    def kept():
+        return {path: data for path, data in snapshot(run.path).items() if path.parts[0] not in ("logs", "params.json")}
+
+    before = kept()
+    assert {path.name for path in before} >= {"best.weights.h5", "state.weights.h5", "state.json", "history.csv"}
+    with monkeypatch.context() as patch:
+        patch.setattr("tfmir.training.loop.training_set", no_labels_from(4))
+        with pytest.raises(UserError, match=r"diverged in epoch 2: its loss is nan; the weights of epoch 1, ") as error:
+            run_training(records, run.path)
+    assert str(error.value).count("\n") == 0
+    assert kept() == before
+    run_training(records, run.path)
+    assert history(run.path) == history(finished.path)
+    for a, b in zip(weights(run.path), weights(finished.path), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("kind", ["proxy", "triplet"])
+def test_a_learning_rate_far_too_high_is_told_in_the_first_epoch(records, tmp_path, kind):
+    params = dataclasses.replace(
+        TINY,
+        system=SystemParams(kind),
+        training=dataclasses.replace(TINY.training, learning_rate=1e30, steps_per_epoch=4),
+    )
+    with pytest.raises(UserError, match="diverged in epoch 1: .* Try a lower --learning_rate"):
+        run_training(records, tmp_path / "new", params)
+    assert not (tmp_path / "new/best.weights.h5").exists()
 
 
 def test_killed_in_the_middle_of_an_epoch_and_resumed_equals_an_undisturbed_run(records, tmp_path):
@@ -185,41 +233,45 @@ def _wait_for(condition):
         time.sleep(0.01)
 
 
-def test_a_run_that_another_process_trains_is_refused_until_that_one_ends(finished):
-    with locked(finished), pytest.raises(UserError, match="another process is training it"), locked(finished):
-        pass
-    with locked(finished):
-        pass
+def test_the_command_line_is_kept(records, finished):
+    """Also by the run that finds nothing to do."""
+    start(str(finished.path), TINY, records, command_line=["--seed=5", "--run=x"])
+    assert (finished.path / "flags.txt").read_text() == "--seed=5 --run=x\n"
 
 
-def test_another_setting_in_the_same_directory_is_refused_and_nothing_changes(finished):
-    before = (finished.path / "params.json").read_text()
-    other = dataclasses.replace(TINY, training=dataclasses.replace(TINY.training, learning_rate=0.1))
-    with pytest.raises(UserError, match=r"its params.training.learning_rate is 0.005, asked for 0.1"):
-        open_run(dataclasses.replace(finished, params=other))
-    assert (finished.path / "params.json").read_text() == before
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"features": FeatureParams(n_fft=2048)}, "n_fft=1024, this model needs n_fft=2048"),
+        ({"system": SystemParams("joint", disentangled=False)}, "needs --disentangled"),
+        ({"encoder": EncoderParams(embedding_dim=15)}, "does not divide into 2 equal sub-spaces"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_there_is_a_directory(records, tmp_path, changes, message):
+    with pytest.raises(UserError, match=message):
+        start(str(tmp_path / "new"), dataclasses.replace(TINY, **changes), records)
+    assert not (tmp_path / "new").exists()
 
 
-def test_more_epochs_are_another_run_where_the_rate_depends_on_them(finished, tmp_path):
-    cosine = dataclasses.replace(TINY.training, schedule="cosine")
-    run = dataclasses.replace(finished, path=tmp_path, params=dataclasses.replace(TINY, training=cosine))
-    open_run(run)
-    longer = dataclasses.replace(TINY, training=dataclasses.replace(cosine, epochs=5))
-    with pytest.raises(UserError, match=r"its params.training.epochs is 4, asked for 5"):
-        open_run(dataclasses.replace(run, params=longer))
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_records_without_a_split_are_refused(records, finished, split):
+    manifest = load_manifest(records)
+    empty = dataclasses.replace(manifest.splits[split], tracks=0)
+    for splits in ({**manifest.splits, split: empty}, {k: v for k, v in manifest.splits.items() if k != split}):
+        with pytest.raises(UserError, match=f"the {split} split has no tracks"):
+            train(finished, dataclasses.replace(manifest, splits=splits))
 
 
-def test_what_is_no_run_is_refused(tmp_path):
-    with pytest.raises(UserError, match="no params.json"):
-        load_run(str(tmp_path))
-    with pytest.raises(UserError, match="no run given"):
-        load_run("")
+def test_a_run_is_not_trained_twice_at_the_same_time(records, finished):
+    with locked(finished), pytest.raises(UserError, match="another process is training it"):
+        run_training(records, finished.path)
 
 
-def test_a_run_without_weights_cannot_be_evaluated(finished, tmp_path):
-    open_run(dataclasses.replace(finished, path=tmp_path / "new"))
-    with pytest.raises(UserError, match="no best.weights"):
-        trained_run(str(tmp_path / "new"))
+def test_prevalence_is_the_share_of_tracks_by_hand():
+    """2 and 3 of 4 tracks; of no tracks at all, 0 rather than an error."""
+    split = Split(tracks=4, frames=0, tag_counts=(2, 3), notion_counts=(4,), shards=())
+    assert prevalence(split).tolist() == [0.5, 0.75]
+    assert prevalence(dataclasses.replace(split, tracks=0, tag_counts=(0, 0))).tolist() == [0, 0]
 
 
 def test_an_epoch_is_the_asked_excerpts_of_every_track():
@@ -227,12 +279,6 @@ def test_an_epoch_is_the_asked_excerpts_of_every_track():
     assert steps_per_epoch(params, 100) == 38
     fixed = dataclasses.replace(params, training=TrainParams(steps_per_epoch=5))
     assert steps_per_epoch(fixed, 100) == 5
-
-
-def test_one_device_needs_no_strategy():
-    """One over a single device made every validation wait for a sleeping thread, up to as long as the epoch itself."""
-    with make_strategy(TrainParams(replicas=1)).scope():
-        assert not tf.distribute.has_strategy()
 
 
 def test_two_replicas_and_mixed_precision_train_from_the_command_line(records, tmp_path):

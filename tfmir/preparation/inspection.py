@@ -62,7 +62,7 @@ def _length_by_metadata(path: str) -> float:
         file = mutagen.File(path)
     except (mutagen.MutagenError, OSError, ValueError):
         return 0.0
-    return float(file.info.length) if file else 0.0
+    return 0.0 if file is None else float(file.info.length)  # a file without tags is false
 
 
 def _inspect(track_id: str, path: str) -> FileFacts:

@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams
 from tqdm import tqdm
@@ -79,21 +80,26 @@ class ScheduleAndBackup(keras.callbacks.Callback):
         Raises:
           UserError: the training loss is no number any more.
         """
-        self._refuse_divergence("loss", logs or {})
+        self._refuse_no_number("loss", logs or {})
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Advances the schedule and writes everything.
 
         Raises:
-          UserError: nothing was measured on the validation split, or its loss is no number.
+          UserError: the epoch has diverged, or nothing was measured on the validation split.
         """
         logs = {name: float(value) for name, value in (logs or {}).items()}
-        self._refuse_divergence("val_loss", logs)
+        self._refuse_no_number("val_loss", logs)
         if not logs.get("val_loss", 0.0) and not logs.get("val_valid_triplets", 0.0):
             raise UserError(
                 "the validation split gives no triplets, so no epoch could be called the best: too few of its excerpts "
                 "drew the same tag. Try --notion_sampling=natural, a larger --batch_size, or more validation tracks"
             )
+        # A ReLU turns NaN into 0: the loss of a dead encoder is a number, and may even be lower than before.
+        if logs.get("dead_share", 0.0) >= 1.0:
+            raise self._diverged("every embedding of the epoch is zero")
+        if not all(np.isfinite(weight).all() for weight in self.model.get_weights()):
+            raise self._diverged("some of its weights are no numbers")
         row = {"epoch": epoch + 1, **logs, "learning_rate": self.progress.schedule.learning_rate}
         # Training and validation, not what is written below; beside it what the processors did, all cores together.
         row["seconds"] = time.perf_counter() - self._start[0]
@@ -108,11 +114,13 @@ class ScheduleAndBackup(keras.callbacks.Callback):
         self._write_backup()
         self.model.stop_training = schedule.finished
 
-    def _refuse_divergence(self, name: str, logs: dict[str, float]) -> None:
-        """Before anything of the epoch is written: what was kept of earlier ones stays."""
+    def _refuse_no_number(self, name: str, logs: dict[str, float]) -> None:
         value = float(logs.get(name, 0.0))
-        if math.isfinite(value):
-            return
+        if not math.isfinite(value):
+            raise self._diverged(f"its {name} is {value}")
+
+    def _diverged(self, why: str) -> UserError:
+        """Raised before anything of the epoch is written: what was kept of earlier ones stays."""
         best = min(self.progress.history, key=lambda row: row["val_loss"], default=None)
         kept = (
             f"the weights of epoch {best['epoch']:.0f}, with a validation loss of {best['val_loss']:.4g}, are kept in "
@@ -120,8 +128,8 @@ class ScheduleAndBackup(keras.callbacks.Callback):
             if best
             else "there are no weights yet"
         )
-        raise UserError(
-            f"--run={self.path}: training diverged in epoch {self.progress.epoch + 1}: its {name} is {value}; {kept}. "
+        return UserError(
+            f"--run={self.path}: training diverged in epoch {self.progress.epoch + 1}: {why}; {kept}. "
             "Try a lower --learning_rate, or without --mixed_precision, in another --run"
         )
 

@@ -1,0 +1,106 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from tfmir.errors import UserError
+from tfmir.experiments import plots
+from tfmir.params import RunParams
+from tfmir.run_directory import Run
+from tfmir.vocabulary import Vocabulary
+
+VOCABULARY = Vocabulary.from_dict({"era": ["90s"], "genre": ["a", "b", "c"], "mood": ["x", "y"]})
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Of a system with a sub-space of 2 numbers for each of three notions; c is the most frequent genre, then a."""
+    path = tmp_path_factory.mktemp("runs") / "mine-0"
+    path.mkdir()
+    rng = np.random.default_rng(0)
+    labels = np.zeros([40, 6], bool)
+    for tag, count in enumerate((5, 9, 2, 12, 6, 8)):
+        labels[:count, tag] = True
+    embeddings = np.abs(rng.normal(size=[40, 6])).astype(np.float32)
+    np.savez(path / "test.npz", track_ids=np.arange(40), embeddings=embeddings, labels=labels)
+    return Run(path, RunParams(), VOCABULARY, "records", "demo", "CC0-1.0")
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    """The figures that are drawn, as they are before they are written."""
+    drawn = []
+    monkeypatch.setattr(plots, "project", lambda points, seed: points[:, :2])
+    monkeypatch.setattr(plots, "save", lambda figure, path: drawn.append(figure))
+    return drawn
+
+
+def texts(figure):
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_figures_are_written(reports, tmp_path):
+    plots.recall_curves(reports, tmp_path / "recall.png")
+    plots.recall_against_time(reports, tmp_path / "time.png")
+    plots.leakage_matrices({"triplet": reports["triplet"]}, tmp_path / "leakage.png")
+    for name in ("recall", "time", "leakage"):
+        with Image.open(tmp_path / f"{name}.png") as picture:
+            assert min(picture.size) > 150
+
+
+def test_recall_is_the_mean_over_the_seeds(reports, seen, tmp_path):
+    plots.recall_curves(reports, tmp_path / "recall.png")
+    lines = {line.get_label(): line for line in seen[0].axes[0].get_lines()}
+    np.testing.assert_allclose(lines["triplet"].get_ydata(), [0.3, 0.35, 0.4, 0.45])
+    np.testing.assert_allclose(lines["plain"].get_xdata(), [1, 2, 4, 8])
+
+
+def test_time_has_a_point_a_seed_in_minutes(reports, seen, tmp_path):
+    plots.recall_against_time(reports, tmp_path / "time.png")
+    lines = {line.get_label(): line for line in seen[0].axes[0].get_lines()}
+    np.testing.assert_allclose(lines["triplet"].get_xydata(), [[10, 0.2], [1000 / 60, 0.4]])
+
+
+def test_two_tags_stand_before_all_other_tracks_in_both_spaces(run, seen, tmp_path):
+    plots.tsne_of_two_tags(run, tmp_path / "tsne.png", tags="mood/x, y")
+    assert texts(seen[0]) == ["all other tracks", "mood/x", "mood/y"]
+    assert [axes.get_title() for axes in seen[0].axes] == ["mine-0: whole space", "mine-0: mood sub-space"]
+    for axes in seen[0].axes:
+        assert [len(points.get_offsets()) for points in axes.collections] == [40, 6, 8]
+
+
+def test_the_subspace_is_that_of_the_notion(run, monkeypatch, tmp_path):
+    spaces = []
+    monkeypatch.setattr(plots, "project", lambda points, seed: spaces.append(points) or points[:, :2])
+    plots.tsne_of_two_tags(run, tmp_path / "tsne.png", tags="genre/b,a")
+    with np.load(run.path / "test.npz") as stored:
+        whole = stored["embeddings"]
+    np.testing.assert_array_equal(spaces[0], whole)
+    part = whole[:, 2:4]
+    np.testing.assert_allclose(spaces[1], part / np.linalg.norm(part, axis=1, keepdims=True), rtol=1e-5)
+
+
+def test_without_a_choice_they_are_the_most_frequent_of_the_first_notion_with_two(run, seen, tmp_path):
+    plots.tsne_of_two_tags(run, tmp_path / "tsne.png")
+    assert texts(seen[0]) == ["all other tracks", "genre/c", "genre/a"]
+
+
+@pytest.mark.parametrize("asked", ["genre", "genre/a", "genre/a,b,c", "genre/a,x", "tempo/a,b", "a,b", "/,"])
+def test_tags_that_are_none_are_refused_with_those_that_are(run, asked, tmp_path):
+    with pytest.raises(
+        UserError, match=rf"--tsne_tags={asked}: expected a notion and two of its tags.*genre/a, genre/b"
+    ):
+        plots.tsne_of_two_tags(run, tmp_path / "tsne.png", tags=asked)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_drawn_is_what_the_runs_have(run, reports, tmp_path):
+    found = plots.draw({"triplet": [run, run], "plain": [run, run]}, reports, tmp_path, tsne_tags="genre/a,b")
+    assert set(found) == set(plots.CAPTIONS) == {path.name for path in tmp_path.iterdir()}
+    reports["triplet"][0]["training"] = None
+    assert "time.png" not in plots.draw({"triplet": [run, run], "plain": [run, run]}, reports, tmp_path)
+    assert list(plots.draw({"plain": [run]}, {"plain": reports["plain"]}, tmp_path)) == ["recall.png", "time.png"]
+
+
+def test_without_a_system_with_subspaces_two_tags_cannot_be_shown(run, reports, tmp_path):
+    with pytest.raises(UserError, match="none of plain has sub-spaces: add triplet_disentangled"):
+        plots.draw({"plain": [run]}, {"plain": reports["plain"]}, tmp_path, tsne_tags="genre/a,b")

@@ -1,0 +1,208 @@
+"""In this process, one shard after the other: what is written, kept, tried again and refused."""
+
+import dataclasses
+import hashlib
+import pathlib
+
+import numpy as np
+import pytest
+import soundfile
+
+from tfmir.corpora.corpus import Corpus, Track
+from tfmir.data.records import load_manifest, read_tracks
+from tfmir.errors import UserError
+from tfmir.params import FeatureParams
+from tfmir.preparation import build
+from tfmir.preparation.build import _claim, build_records, verify
+from tfmir.preparation.plan import make_plan
+from tfmir.preparation.writer import write_shard
+from tfmir.vocabulary import Vocabulary
+
+RATE = 22050
+
+
+def shards(output):
+    return {path.name: path.read_bytes() for path in pathlib.Path(output).glob("*.tfrecord-*")}
+
+
+def rebuild(corpus, output, **kwargs):
+    return build_records(corpus, str(output), num_shards=2, max_rejected_fraction=0.0, **kwargs)
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """No cluster: tasks run in this process, in order. Gives the files that were written, in order."""
+    written = []
+
+    def run_tasks(function, tasks, *, sizes, **_):
+        assert sizes == [len(task[0]) for task in tasks]
+        return [function(*task) for task in tasks]
+
+    def note(tracks, path, *, isolated, **kwargs):
+        written.append((pathlib.Path(path).name, isolated))
+        return write_shard(tracks, path, isolated=False, **kwargs)
+
+    monkeypatch.setattr(build, "run_tasks", run_tasks)
+    monkeypatch.setattr(build, "write_shard", note)
+    return written
+
+
+@pytest.fixture
+def four(tmp_path):
+    """Four tracks of noise: three to train, one to test, of 4, 5, 6 and 7 s."""
+    tracks = []
+    for index, tags in enumerate([(0, 2), (0,), (), (1, 2)]):
+        wave = np.random.default_rng(index).uniform(-0.5, 0.5, RATE * (4 + index))
+        soundfile.write(tmp_path / f"{index}.wav", wave, RATE)
+        split = "train" if index < 3 else "test"
+        tracks.append(Track(f"{index}.wav", str(tmp_path / f"{index}.wav"), split, tags, "X"))
+    vocabulary = Vocabulary.from_dict({"genre": ["rock", "jazz"], "mood": ["calm"]})
+    return Corpus("four", "CC0-1.0", vocabulary, tuple(tracks))
+
+
+def make(corpus, output, *, limit=0.0):
+    return build_records(corpus, str(output), num_shards=1, max_rejected_fraction=limit)
+
+
+def test_the_manifest_by_hand(four, tmp_path, here):
+    """1 + 22 050 s / 512 frames: of 4, 5 and 6 s 173 + 216 + 259, of 7 s 302. Tags and notions as in `four`."""
+    manifest = make(four, tmp_path / "sets/out")
+    train, validation, test = (manifest.splits[split] for split in ("train", "validation", "test"))
+    assert (train.tracks, train.frames) == (3, 173 + 216 + 259)
+    assert (train.tag_counts, train.notion_counts) == ((2, 0, 1), (2, 1))
+    assert (validation.tracks, validation.frames, validation.tag_counts) == (0, 0, (0, 0, 0))
+    assert (test.tracks, test.frames, test.tag_counts, test.notion_counts) == (1, 302, (0, 1, 1), (1, 1))
+    assert (manifest.name, manifest.corpus, manifest.licence) == ("out", "four", "CC0-1.0")
+    assert load_manifest(str(tmp_path / "sets/out")) == manifest
+    for split in manifest.splits.values():
+        for shard in split.shards:
+            data = (tmp_path / "sets/out" / shard.file).read_bytes()
+            assert shard.sha256 == hashlib.sha256(data).hexdigest()
+    names = {path.name for path in (tmp_path / "sets/out").iterdir()}
+    assert names == {"manifest.json", "rejected.tsv", *shards(tmp_path / "sets/out")}
+    assert (tmp_path / "sets/out/rejected.tsv").read_text() == "track\tpath\treason\n"
+
+
+def test_a_finished_shard_is_kept_and_the_others_are_written(four, tmp_path, here, monkeypatch):
+    """The build ends like a killed one after its first shard; then the same call goes on."""
+
+    def killed(function, tasks, **_):
+        function(*tasks[0])
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(build, "run_tasks", killed)
+        with pytest.raises(KeyboardInterrupt):
+            make(four, tmp_path / "out")
+    (first,) = here
+    assert not (tmp_path / "out/manifest.json").exists()
+    make(four, tmp_path / "out")
+    assert [name for name, _ in here].count(first[0]) == 1
+    assert sorted(name for name, _ in here) == sorted(shards(tmp_path / "out"))
+    make(four, tmp_path / "whole/out")
+    assert shards(tmp_path / "whole/out") == shards(tmp_path / "out")
+
+
+def test_a_noted_shard_that_is_gone_is_written_again(four, tmp_path, here):
+    (tmp_path / "0.wav").rename(tmp_path / "away")
+    with pytest.raises(UserError, match="1 of 4 tracks are rejected"):
+        make(four, tmp_path / "out")
+    (tmp_path / "away").rename(tmp_path / "0.wav")
+    gone = next((tmp_path / "out").glob("*-test.tfrecord-*"))
+    gone.unlink()
+    here.clear()
+    make(four, tmp_path / "out")
+    assert {name.split(".")[0] for name, _ in here} == {"out-train", "out-test"}
+    verify(str(tmp_path / "out"))
+
+
+def test_a_mended_file_is_tried_again_and_what_was_good_is_kept(four, tmp_path, here):
+    whole = (tmp_path / "0.wav").read_bytes()
+    (tmp_path / "0.wav").write_text("no music")
+    with pytest.raises(UserError, match=r"1 of 4 tracks are rejected, more than --max_rejected_fraction=0.2 allows"):
+        make(four, tmp_path / "out", limit=0.2)
+    assert not (tmp_path / "out/manifest.json").exists()
+    (tmp_path / "0.wav").write_bytes(whole)
+    here.clear()
+    assert make(four, tmp_path / "out", limit=0.2).splits["train"].tracks == 3
+    assert [name for name, _ in here] == ["out-train.tfrecord-00000-of-00001"]
+
+
+def test_up_to_the_limit_the_rest_is_kept_and_every_reason_is_one_line(four, tmp_path, here, capsys):
+    """One of four is a quarter: only more than the limit is refused. The path has a tab and a line break."""
+    odd = dataclasses.replace(four.tracks[1], path=str(tmp_path / "a\tb\nc.wav"))
+    corpus = dataclasses.replace(four, tracks=(four.tracks[0], odd, *four.tracks[2:]))
+    manifest = make(corpus, tmp_path / "out", limit=0.25)
+    assert [track.track_id for track in read_tracks(str(tmp_path / "out"), manifest, "train")] == ["0.wav", "2.wav"]
+    rows = (tmp_path / "out/rejected.tsv").read_text().splitlines()
+    assert rows == ["track\tpath\treason", f"1.wav\t{tmp_path}/a b c.wav\tmissing: no such file"]
+    assert rows[1] in capsys.readouterr().out
+
+
+def test_a_shard_that_was_begun_before_is_decoded_in_isolation(four, tmp_path, here):
+    """A worker died over it, or hung: the mark is of the build before, and is gone when the shard is there."""
+    (tmp_path / "out/.build").mkdir(parents=True)
+    plan = make_plan(four, "out", num_shards=1, features=FeatureParams())
+    (tmp_path / "out/.build/plan.sha256").write_text(plan.fingerprint)
+    begun = "out-train.tfrecord-00000-of-00001"
+    (tmp_path / f"out/.build/{begun}.begun").touch()
+    make(four, tmp_path / "out")
+    assert {name: isolated for name, isolated in here if isolated} == {begun: True}
+    assert not (tmp_path / "out/.build").exists()
+
+
+def test_what_killed_processes_leave_behind_is_removed_and_nothing_else(four, tmp_path, here):
+    (tmp_path / "out/.build").mkdir(parents=True)
+    for name in (".12-host.out-train.tfrecord-00000-of-00001", ".hidden", "notes.txt"):
+        (tmp_path / "out" / name).touch()
+    (tmp_path / "out/.build/.12-host.x.json").touch()
+    make(four, tmp_path / "out")
+    found = {path.name for path in (tmp_path / "out").iterdir()}
+    assert found == {".hidden", "notes.txt", "manifest.json", "rejected.tsv", *shards(tmp_path / "out")}
+
+
+def test_two_workers_write_the_same_bytes_as_one(corpus, records, tmp_path):
+    rebuild(corpus, tmp_path / "tiny", workers=2)
+    assert shards(tmp_path / "tiny") == shards(records)
+
+
+def test_a_finished_set_is_left_alone_and_another_is_refused(corpus, audio_folder, records, capsys):
+    before = {path: path.stat().st_mtime_ns for path in pathlib.Path(records).iterdir()}
+    rebuild(corpus, records)
+    assert "finished already" in capsys.readouterr().out
+    with pytest.raises(UserError, match="other tracks, tags or settings"):
+        build_records(corpus, records, num_shards=3, max_rejected_fraction=0.0)
+    assert before == {path: path.stat().st_mtime_ns for path in pathlib.Path(records).iterdir()}
+
+
+def test_an_unfinished_set_of_other_settings_is_refused(corpus, tmp_path):
+    (tmp_path / "tiny/.build").mkdir(parents=True)
+    (tmp_path / "tiny/.build/plan.sha256").write_text("another\n")
+    with pytest.raises(UserError, match="unfinished build of other tracks"):
+        rebuild(corpus, tmp_path / "tiny")
+
+
+def test_verify_finds_a_flipped_bit_and_a_missing_shard(corpus, records, tmp_path, capsys):
+    for path in pathlib.Path(records).iterdir():
+        if path.is_file():
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    verify(str(tmp_path))
+    assert "agree with their checksums" in capsys.readouterr().out
+    first, second = sorted(tmp_path.glob("*.tfrecord-*"))[:2]
+    data = bytearray(first.read_bytes())
+    data[1000] ^= 1
+    first.write_bytes(bytes(data))
+    second.unlink()
+    with pytest.raises(UserError, match=r"2 of 4 shards are damaged") as caught:
+        verify(str(tmp_path))
+    assert f"{first.name}: sha256" in str(caught.value)
+    assert f"{second.name}: missing" in str(caught.value)
+
+
+def test_a_resumed_build_remembers_which_shards_were_begun(corpus, tmp_path):
+    """So that one which hung in a file, and was killed, decodes that shard's files in isolation."""
+    plan = make_plan(corpus, "x", num_shards=3, features=FeatureParams())
+    (tmp_path / ".build").mkdir()
+    (tmp_path / ".build/a.begun").touch()
+    _claim(tmp_path / ".build", plan)
+    assert (tmp_path / ".build/a.begun").exists()

@@ -1,0 +1,125 @@
+"""compare as a user types it, at a tiny size."""
+
+import json
+import re
+import shutil
+
+import pytest
+
+from tfmir import compare
+from tfmir.compare import CompareParams
+from tfmir.errors import UserError
+from tfmir.flags import parse
+
+
+def called(*flags):
+    return compare.main(parse(["tfmir", *map(str, flags)], CompareParams))
+
+
+def without_times(output):
+    report = json.loads((output / "report.json").read_text())
+    report["columns"] = {n: v for n, v in report["columns"].items() if "seconds" not in n and "time" not in n}
+    return report
+
+
+def test_interrupted_in_the_middle_and_started_again_it_ends_with_the_same_report(commands, settings, tmp_path):
+    """As many at a time in both: how many threads a run has decides the last digit of its sums."""
+    flags = ["--systems=proxy,triplet_track", "--seeds=3", f"--settings={settings}", "--jobs=2"]
+    whole = commands.call("compare", *flags, f"--output={tmp_path}/whole")
+    assert whole.returncode == 0, whole.stdout
+    shutil.copytree(tmp_path / "whole/proxy-3", tmp_path / "parts/proxy-3")  # one run is finished, the other is not
+    process = commands.start("compare", *flags, f"--output={tmp_path}/parts")
+    backups = tmp_path / "parts/triplet_track-3/backup"
+    said = commands.interrupt(process, lambda: any(backups.glob("epoch-*/state.json")))
+    assert "give the same command again" in said
+    assert not (tmp_path / "parts/report.md").exists()
+    again = commands.call("compare", *flags, f"--output={tmp_path}/parts")
+    assert again.returncode == 0, again.stdout
+    assert re.search("resuming|nothing to do", (tmp_path / "parts/triplet_track-3/train.log").read_text())
+    assert without_times(tmp_path / "parts") == without_times(tmp_path / "whole")
+    figures = {path.name for path in (tmp_path / "parts/figures").iterdir()}
+    assert figures == {"recall.png", "time.png", "leakage.png", "tsne.png"}
+    stored = json.loads((tmp_path / "parts/proxy-3/report.json").read_text())
+    assert (stored["run"], stored["baselines"]) == ("proxy-3", {})
+    pictures = re.findall(r"\(figures/(.*?)\)", (tmp_path / "parts/report.md").read_text())
+    assert set(pictures) == figures
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--systems=nobody"], "launch/nobody.flags: no such flag file"),
+        (["--systems=proxy,proxy"], "stands twice"),
+        (["--systems=proxy", "--seeds=one"], "'one' is no whole number"),
+        (["--systems=proxy", "--seeds=-1"], "'-1' is no whole number"),
+        (["--systems="], "nothing to compare"),
+        (["--seeds=,"], "nothing to compare"),
+        (["--jobs=0"], "--jobs=0 is too small"),
+        (["--settings=nowhere.flags"], "nowhere.flags: no such flag file"),
+        (["--published=nowhere.csv"], "--published=nowhere.csv: no such file"),
+        (["--human_triplets=votes.csv"], "--human_triplets and --audio_dir go together"),
+        (["--audio_dir=songs"], "--human_triplets and --audio_dir go together"),
+        (["--stored=nowhere.json"], "--stored=nowhere.json: no such file"),
+    ],
+)
+def test_what_cannot_be_compared_is_one_line_before_anything_is_trained(
+    repository, tmp_path, monkeypatch, flags, message
+):
+    monkeypatch.chdir(repository)
+    with pytest.raises(UserError) as told:
+        called(*flags, f"--output={tmp_path}/out")
+    assert message in str(told.value)
+    assert "\n" not in str(told.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_store_cannot_be_shared_by_runs():
+    with pytest.raises(UserError, match="--output=s3://b/x: compare needs a local folder"):
+        called("--output=s3://b/x")
+
+
+def test_a_run_that_fails_is_named_with_its_log(commands, settings, tmp_path):
+    bad = tmp_path / "bad.flags"
+    bad.write_text("--batch_size=6\n")
+    flags = ["--systems=triplet_track", "--seeds=0", f"--settings={settings},{bad}", f"--output={tmp_path}/out"]
+    result = commands.call("compare", *flags)
+    assert result.returncode == 2
+    assert re.search(r"error: tfmir.train .* ended with code 2: error: --batch_size=6.*train.log", result.stdout)
+
+
+def test_flags_become_one_job_for_every_system_and_seed(repository, tmp_path, monkeypatch):
+    asked = {}
+    monkeypatch.chdir(repository)
+    monkeypatch.setattr("tfmir.experiments.queue.run_jobs", lambda jobs, **kwargs: asked.update(jobs=jobs, **kwargs))
+    monkeypatch.setattr(
+        "tfmir.experiments.comparison.compare", lambda *args, **kwargs: asked.update(kwargs, runs=args[0])
+    )
+    flags = [
+        "--systems=proxy,joint",
+        "--seeds=0, 7",
+        "--settings=launch/demo.flags",
+        "--jobs=2",
+        "--tsne_tags=genre/a,b",
+    ]
+    called(*flags, "--human_triplets=votes.csv", "--audio_dir=songs", f"--output={tmp_path}")
+    runs = [job.run.name for job in asked["jobs"]]
+    assert (runs, asked["side_by_side"]) == (["proxy-0", "joint-0", "proxy-7", "joint-7"], 2)
+    job = asked["jobs"][3]
+    assert job.flags == ("--flagfile=launch/joint.flags", "--flagfile=launch/demo.flags", "--seed=7")
+    assert job.evaluation == ("--human_triplets=votes.csv", "--audio_dir=songs")
+    assert asked["runs"] == {name: [tmp_path / f"{name}-{seed}" for seed in (0, 7)] for name in ("proxy", "joint")}
+    assert asked["tsne_tags"] == "genre/a,b"
+
+
+def test_the_stored_comparison_is_written_without_a_run_and_without_tensorflow(commands, repository, tmp_path):
+    """The paper's figures stand beside ours; the folder need not be the repository's."""
+    code = "import sys, tfmir.compare as c; from tfmir.flags import parse; c.main(parse(sys.argv, c.CompareParams)); "
+    code += "print('tensorflow' in sys.modules)"
+    stored = [f"--stored={repository}/docs/comparison/report.json", "--published=docs/comparison/published.csv"]
+    said = commands.python("-c", code, *stored, f"--output={tmp_path}/again", cwd=tmp_path)
+    assert said.returncode == 0, said.stdout
+    assert said.stdout.splitlines()[-2:] == [f"report: {tmp_path}/again/report.md", "False"]
+    text = (tmp_path / "again/report.md").read_text()
+    for title in ("Table 1: ", "Table 3: ", "Table 4: ", "What the paper found"):
+        assert f"\n## {title}" in text
+    assert "R@1, published" in text

@@ -1,0 +1,74 @@
+"""evaluate as a user types it."""
+
+import json
+import re
+
+import pytest
+
+from tfmir import evaluate
+from tfmir.errors import UserError
+from tfmir.evaluate import EvaluateParams
+from tfmir.flags import parse
+
+
+def called(*flags):
+    return evaluate.main(parse(["tfmir", *map(str, flags)], EvaluateParams))
+
+
+def test_it_writes_report_tables_and_figures(readme):
+    run = readme.folder / "runs/proxy"
+    report = json.loads((run / "report.json").read_text())
+    assert (report["run"], report["schema_version"]) == ("proxy", 2)
+    assert list(report["baselines"]) == ["statistics", "untrained", "random"]
+    assert f"{report['system']['recall']['1']['mean']:.3f}" in readme.said("tfmir.evaluate")
+    assert "## Leakage" in (run / "report.md").read_text()
+    figures = {path.name for path in (run / "figures").iterdir()}
+    assert figures == {"tsne.png", "recall.png", "leakage.png", "training.png"}
+
+
+def test_every_picture_of_the_report_is_there(readme):
+    run = readme.folder / "runs/proxy"
+    for name in re.findall(r"\]\((figures/.*?)\)", (run / "report.md").read_text()):
+        assert (run / name).exists(), name
+
+
+def test_the_flags_reach_the_report(monkeypatch):
+    asked = {}
+    monkeypatch.setattr("tfmir.evaluation.run_report.evaluate_run", lambda run, **kwargs: asked.update(kwargs, run=run))
+    called("--flagfile=launch/proxy.flags", "--nobaselines", "--human_triplets=votes.csv", "--audio_dir=songs")
+    assert asked == {
+        "run": "runs/proxy",
+        "with_baselines": False,
+        "human_triplets": "votes.csv",
+        "audio_dir": "songs",
+    }
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ([], "no run given"),
+        (["--run=nowhere"], "nowhere"),
+        (["--human_triplets=votes.csv"], "audio_dir"),
+        (["--human_triplets=nowhere.csv", "--audio_dir=."], "nowhere.csv"),
+        (["--human_triplets=README.md", "--audio_dir=."], "README.md"),
+        (["--human_triplets=README.md", "--audio_dir=nowhere"], "nowhere: no such folder"),
+    ],
+)
+def test_mistakes_are_one_line_and_leave_the_report_alone(run, repository, flags, message, monkeypatch, snapshot):
+    monkeypatch.chdir(repository)
+    before = snapshot(run.path)
+    given = flags if flags == [] or "--run=nowhere" in flags else [f"--run={run.path}", *flags]
+    with pytest.raises(UserError) as told:
+        called(*given)
+    assert message in str(told.value)
+    assert snapshot(run.path) == before
+
+
+def test_a_run_whose_records_have_moved_is_told_so(run, tmp_path):
+    """The run directory is copied to another machine, without the records."""
+    stored = json.loads((run.path / "params.json").read_text()) | {"records": str(tmp_path / "gone")}
+    (tmp_path / "params.json").write_text(json.dumps(stored))
+    (tmp_path / "best.weights.h5").write_bytes(run.best_weights.read_bytes())
+    with pytest.raises(UserError, match="gone"):
+        called(f"--run={tmp_path}")

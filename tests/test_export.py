@@ -1,0 +1,53 @@
+"""export as a user types it."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tfmir import export
+from tfmir.errors import UserError
+from tfmir.export import ExportParams
+from tfmir.flags import parse
+from tfmir.serving import bundle as bundle_module
+
+
+def called(*flags):
+    return export.main(parse(["tfmir", *map(str, flags)], ExportParams))
+
+
+def test_it_lists_its_signatures_with_tensorflows_own_tool(readme):
+    assert "checked 14 signatures" in readme.said("tfmir.export")
+    tool = [sys.executable, "-m", "tensorflow.python.tools.saved_model_cli"]
+    bundle = readme.folder / "export/models/tfmir/1"
+    shown = subprocess.run([*tool, "show", "--dir", bundle, "--all"], capture_output=True, text=True)
+    for name in ("serving_default", "embed_mood", "embed_era_log_mel", "tag"):
+        assert f"signature_def['{name}']" in shown.stdout
+
+
+def test_name_version_and_folder_are_those_that_were_asked_for(run, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(bundle_module, "_check", lambda *_: None)
+    path = called(f"--run={run.path}", f"--output={tmp_path}", "--name=mine", "--version=7")
+    assert path == tmp_path / "mine/7"
+    assert (path / "saved_model.pb").exists()
+    assert f"bundle written to {path}; signatures: saved_model_cli show --dir {path} --all" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--run="], "no run given"),
+        (["--run=nowhere"], "nowhere"),
+        (["--version=-1"], "--version=-1 is too small"),
+        (["--version=1"], "1"),
+        (["--name=a/b"], "a/b"),
+        (["--name="], "--name"),
+    ],
+)
+def test_mistakes_are_one_line_and_publish_nothing(run, tmp_path, flags, message):
+    (tmp_path / "models/tfmir/1").mkdir(parents=True)
+    given = [f"--run={run.path}", f"--output={tmp_path}/models", *flags]
+    with pytest.raises(UserError) as told:
+        called(*given)
+    assert message in str(told.value)
+    assert [path.name for path in (tmp_path / "models").rglob("*")] == ["tfmir", "1"]

@@ -1,0 +1,11 @@
+from tfmir.markdown import table
+
+
+def test_a_table_by_hand():
+    found = table(["tag", "train", "all"], [["rock", "1", "3"], ["jazz", "2", "2"]])
+    assert found == "| tag | train | all |\n| --- | ---: | ---: |\n| rock | 1 | 3 |\n| jazz | 2 | 2 |\n"
+
+
+def test_head_and_rows_may_be_read_only_once():
+    rows = (iter([name, str(len(name))]) for name in ("ab", "abc"))
+    assert table(iter(["", "letters"]), rows) == "|  | letters |\n| --- | ---: |\n| ab | 2 |\n| abc | 3 |\n"

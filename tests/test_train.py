@@ -1,0 +1,80 @@
+"""train as a user types it: its mistakes change nothing."""
+
+import json
+import shutil
+
+import pytest
+
+from tfmir import train
+from tfmir.errors import UserError
+from tfmir.flags import parse
+from tfmir.params import RunParams
+from tfmir.train import TrainCommand
+
+TINY = ["--flagfile=launch/proxy.flags", "--flagfile=launch/demo.flags"]
+
+
+def called(*flags):
+    return train.main(parse(["tfmir", *map(str, flags)], TrainCommand))
+
+
+MISTAKES = [
+    (["--learning_rate=-1"], "--learning_rate=-1.0 is too small"),
+    (["word"], "stray word 'word'"),
+    ([*TINY, "--learning_rate=0.1"], "learning_rate is 0.005, asked for 0.1"),
+    ([*TINY, "--nodisentangled"], "holds another run"),
+    (["--embedding_dim=30"], "use 28 or 32"),
+    (["--run="], "no run given: name it with --run=runs/<name>"),
+    (["--records=nowhere"], "nowhere"),
+]
+
+
+@pytest.mark.parametrize(("flags", "message"), MISTAKES)
+def test_mistakes_are_told_and_change_nothing(readme, flags, message, monkeypatch, snapshot):
+    monkeypatch.chdir(readme.folder)
+    before = snapshot(readme.folder / "runs/proxy")
+    with pytest.raises(UserError) as told:
+        called("--run=runs/proxy", *flags)
+    assert message in str(told.value)
+    assert "\n" not in str(told.value)
+    assert snapshot(readme.folder / "runs/proxy") == before
+
+
+def test_records_of_another_feature_setting_are_refused_by_the_command(readme, commands, tmp_path):
+    shutil.copytree(readme.folder / "tfrecords/demo", tmp_path / "other")
+    manifest = json.loads((tmp_path / "other/manifest.json").read_text())
+    manifest["features"]["hop_length"] = 256
+    (tmp_path / "other/manifest.json").write_text(json.dumps(manifest))
+    flags = [*TINY, f"--records={tmp_path}/other", f"--run={tmp_path}/run"]
+    result = commands.call("train", *flags, cwd=readme.folder)
+    assert result.returncode == 2
+    errors = [line for line in result.stdout.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert "hop_length=256, this model needs hop_length=512" in errors[0]
+    assert "Traceback" not in result.stdout
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("there", "records", "built"), [(False, True, 0), (True, False, 1), (True, True, 0)])
+def test_the_demo_is_built_where_it_is_wanted_and_missing(tmp_path, monkeypatch, there, records, built):
+    """Other records are never made by training; those of the demo are, once."""
+    monkeypatch.chdir(tmp_path)
+    calls = []
+    monkeypatch.setattr("tfmir.prepare.build", lambda params: calls.append((params.corpus, params.output)))
+    monkeypatch.setattr("tfmir.training.loop.start", lambda *args, **kwargs: None)
+    if records:
+        (tmp_path / "tfrecords/demo").mkdir(parents=True)
+        (tmp_path / "tfrecords/demo/manifest.json").write_text("{}")
+    called("--run=runs/a", *([] if there else ["--records=elsewhere"]))
+    assert calls == [("demo", "tfrecords/demo")] * built
+
+
+def test_flags_become_the_parameters_of_the_run(monkeypatch):
+    started = []
+    monkeypatch.setattr("tfmir.training.loop.start", lambda *args, **kwargs: started.append((*args, kwargs)))
+    monkeypatch.setattr("sys.argv", ["train", "--margin=0.3"])
+    called("--run=runs/a", "--records=r", "--system=triplet", "--margin=0.3")
+    ((run, params, records, more),) = started
+    assert (run, records, more) == ("runs/a", "r", {"command_line": ["--margin=0.3"]})
+    assert isinstance(params, RunParams)
+    assert (params.system.system, params.system.margin) == ("triplet", 0.3)

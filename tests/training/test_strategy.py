@@ -1,0 +1,61 @@
+import keras
+import pytest
+import tensorflow as tf
+
+from tfmir.errors import UserError
+from tfmir.params import TrainParams
+from tfmir.training import strategy as strategy_module
+from tfmir.training.strategy import make_strategy
+
+
+@pytest.fixture(autouse=True)
+def one_policy():
+    """The precision is a global setting: other tests must not find it changed."""
+    yield
+    keras.mixed_precision.set_global_policy("float32")
+
+
+@pytest.mark.parametrize("replicas", [0, 1])
+def test_one_device_needs_no_strategy(replicas):
+    """One over a single device made every validation wait for a sleeping thread, up to as long as the epoch itself."""
+    with make_strategy(TrainParams(replicas=replicas)).scope():
+        assert not tf.distribute.has_strategy()
+
+
+@pytest.mark.parametrize(("mixed", "compute"), [(True, "float16"), (False, "float32")])
+def test_mixed_precision_computes_in_float16_with_variables_of_float32(mixed, compute):
+    make_strategy(TrainParams(replicas=1, mixed_precision=mixed))
+    layer = keras.layers.Dense(2)
+    assert (layer.compute_dtype, layer.variable_dtype) == (compute, "float32")
+
+
+def test_several_replicas_are_as_many_logical_cpus():
+    """The tests' process has two; a strategy that is built here is not run: one per process is."""
+    strategy = make_strategy(TrainParams(replicas=2))
+    assert strategy.num_replicas_in_sync == 2
+    assert strategy.extended.worker_devices == tuple(f"/job:localhost/replica:0/task:0/device:CPU:{i}" for i in (0, 1))
+
+
+def test_more_cpus_than_tensorflow_has_started_with_need_a_new_process():
+    tf.zeros([1])  # whatever touches the devices
+    with pytest.raises(UserError, match="--replicas=3: TensorFlow has already started .* use a new process"):
+        make_strategy(TrainParams(replicas=3))
+
+
+@pytest.mark.parametrize(
+    ("version", "replicas", "refused"), [("3.9.2", 2, True), ("3.10.0", 2, False), ("3.9.2", 1, False)]
+)
+def test_a_keras_whose_replicas_learn_wrong_weights_is_refused(version, replicas, refused, monkeypatch):
+    """As numbers: 3.10 is later than 3.9."""
+    monkeypatch.setattr(keras, "__version__", version)
+    if refused:
+        with pytest.raises(UserError, match=r"--replicas=2 needs Keras 3.10 or later, found 3.9.2"):
+            make_strategy(TrainParams(replicas=replicas))
+    else:
+        assert make_strategy(TrainParams(replicas=replicas)).num_replicas_in_sync == replicas
+
+
+def test_more_replicas_than_gpus_are_refused(monkeypatch):
+    monkeypatch.setattr(strategy_module.tf.config, "list_physical_devices", lambda kind: ["GPU:0"] * (kind == "GPU"))
+    with pytest.raises(UserError, match="--replicas=2 but there are 1 GPUs"):
+        make_strategy(TrainParams(replicas=2))
