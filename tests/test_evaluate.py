@@ -35,7 +35,7 @@ def test_every_picture_of_the_report_is_there(readme):
 def test_the_flags_reach_the_report(monkeypatch):
     asked = {}
     monkeypatch.setattr("tfmir.evaluation.run_report.evaluate_run", lambda run, **kwargs: asked.update(kwargs, run=run))
-    called("--flagfile=launch/proxy.flags", "--nobaselines", "--human_triplets=votes.csv", "--audio_dir=songs")
+    called("--run=runs/proxy", "--nobaselines", "--human_triplets=votes.csv", "--audio_dir=songs")
     assert asked == {
         "run": "runs/proxy",
         "with_baselines": False,
@@ -49,7 +49,8 @@ def test_the_flags_reach_the_report(monkeypatch):
     [
         ([], "no run given"),
         (["--run=nowhere"], "nowhere"),
-        (["--human_triplets=votes.csv"], "audio_dir"),
+        (["--human_triplets=votes.csv"], "--human_triplets and --audio_dir go together"),
+        (["--audio_dir=songs"], "--human_triplets and --audio_dir go together"),
         (["--human_triplets=nowhere.csv", "--audio_dir=."], "nowhere.csv"),
         (["--human_triplets=README.md", "--audio_dir=."], "README.md"),
         (["--human_triplets=README.md", "--audio_dir=nowhere"], "nowhere: no such folder"),

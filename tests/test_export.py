@@ -39,9 +39,10 @@ def test_name_version_and_folder_are_those_that_were_asked_for(run, tmp_path, mo
         (["--run="], "no run given"),
         (["--run=nowhere"], "nowhere"),
         (["--version=-1"], "--version=-1 is too small"),
-        (["--version=1"], "1"),
-        (["--name=a/b"], "a/b"),
-        (["--name="], "--name"),
+        (["--version=1"], "exists already: leave --version out"),
+        (["--name=a/b"], "--name=a/b: a model's name is one word"),
+        (["--name="], "--name=: a model's name is one word"),
+        (["--name=.."], "--name=..: a model's name is one word"),
     ],
 )
 def test_mistakes_are_one_line_and_publish_nothing(run, tmp_path, flags, message):

@@ -1,7 +1,9 @@
-"""Imports run downwards only: shown by reading them, those inside functions included."""
+"""The house: imports run downwards only, shown by reading them, those inside functions included; tests mirror it."""
 
 import ast
 import pathlib
+import subprocess
+import sys
 
 import pytest
 
@@ -55,7 +57,6 @@ def test_a_module_imports_nothing_from_a_floor_above(module):
     room = module.split(".")[1]
     for target in GRAPH[module]:
         other = target.split(".")[1]
-        # A comparison names the flag files' systems before it loads anything.
         assert floor(target) <= floor(module), f"{module} imports {target}"
         neighbours = any({room, other} <= group for group in ALONE)
         assert room == other or not neighbours, f"{module} imports its neighbour {target}"
@@ -87,3 +88,20 @@ def test_search_and_export_never_reach_the_training_loop(command):
 def test_remote_stores_have_one_door():
     users = [module for module, targets in GRAPH.items() if "tfmir.remote" in targets]
     assert users == ["tfmir.command", "tfmir.files"]  # how a process ends depends on whether a store was used
+
+
+@pytest.mark.parametrize("command", ["search", "export", "evaluate", "train", "compare", "tune"])
+def test_help_loads_neither_tensorflow_nor_tensorboard_nor_the_training_loop(command):
+    words = [sys.executable, "-X", "importtime", "-m", f"tfmir.{command}", "--help"]
+    result = subprocess.run(words, capture_output=True, text=True)
+    assert result.returncode == 0
+    loaded = {line.rpartition("|")[2].strip() for line in result.stderr.splitlines()}
+    assert "tfmir.flags" in loaded
+    heavy = ("tensorflow", "tensorboard", "keras", "tfmir.training", "librosa", "faiss")
+    assert not [name for name in loaded if name.startswith(heavy)]
+
+
+@pytest.mark.parametrize("module", GRAPH)
+def test_every_module_has_a_test_file_in_the_same_place(module):
+    path = KNOWN[module].relative_to(PACKAGE)
+    assert (pathlib.Path(__file__).parent / path.parent / f"test_{path.name}").exists()

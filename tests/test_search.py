@@ -77,13 +77,13 @@ def test_a_tilde_is_the_home(run, audio_folder, tmp_path, monkeypatch, capsys):
 
 MISTAKES = [
     ([], "--like is empty"),
-    (["--like=nowhere.mp3"], "neither a file nor a track of the library (02.flac, …)"),
+    (["--like=nowhere.mp3"], "neither a file nor a track of the library (03.flac, …)"),
     (["--like=README.md"], "--like=README.md: "),
     (["--like=launch"], "--like=launch: "),
     (["--like=03.flac", "--weights=tempo=1"], "no notion 'tempo'"),
     (["--like=03.flac", "--weights=mood"], "mood"),
     (["--like=03.flac", "--weights=mood=loud"], "loud"),
-    (["--like=03.flac", "--weights=mood=-1"], "-1"),
+    (["--like=03.flac", "--weights=mood=inf"], "must be a finite number"),
     (["--like=03.flac", "--library=nowhere"], "neither a folder nor a split"),
     (["--like=03.flac", "--library=launch"], "launch"),
     (["--like=03.flac", "--top=0"], "--top=0 is too small"),

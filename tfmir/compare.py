@@ -58,14 +58,13 @@ def main(params: CompareParams) -> None:
     for path in [*flag_files.values(), *settings]:
         if not os.path.exists(resources.find(path)):
             raise UserError(f"{path}: no such flag file (--systems names those in --launch={params.launch})")
-    if bool(params.human_triplets) != bool(params.audio_dir):
-        raise UserError("--human_triplets and --audio_dir go together: the votes, and the songs that they are about")
-
+    from tfmir.corpora.votes import votes_on_songs
     from tfmir.experiments.comparison import compare
     from tfmir.experiments.published import load_published
     from tfmir.experiments.queue import Job, run_jobs
 
     published = load_published(params.published)
+    votes_on_songs(params.human_triplets, params.audio_dir)
     votes = [f"--human_triplets={params.human_triplets}", f"--audio_dir={params.audio_dir}"]
     jobs = [
         Job(

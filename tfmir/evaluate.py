@@ -18,7 +18,7 @@ from tfmir.params import field
 class EvaluateParams:
     """Flags of the command."""
 
-    run: str = field("", "run directory (default: runs/<name of the flag file>)")
+    run: str = field("", "run directory, such as runs/proxy")
     baselines: bool = field(True, "compare with the untrained encoder, statistics and chance")
     human_triplets: str = field(
         "", "dim-sim's CSV (Zenodo 3889149) or MagnaTagATune's comparisons_final.csv: agreement with listeners, too"

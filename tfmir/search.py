@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class SearchParams:
     """Flags of the command."""
 
-    run: str = field("", "run directory (default: runs/<name of the flag file>)")
+    run: str = field("", "run directory, such as runs/proxy")
     library: str = field("test", "what is searched: a folder of audio, or a split of the run's records")
     like: str = field("", "an audio file, or the id of a track in the library")
     weights: str = field("", "notion=weight,…: what counts in the ranking; empty: the whole space")

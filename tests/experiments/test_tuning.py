@@ -1,4 +1,4 @@
-"""The search, with a stand-in for the interpreter: its "train" fails for one kind of negatives and else does nothing."""
+"""The search, with a stand-in for the interpreter: "train" fails for one kind of negatives, and else does nothing."""
 
 import dataclasses
 import json

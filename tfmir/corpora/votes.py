@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 
+from tfmir.corpora.audio_files import require_folder
 from tfmir.corpora.labels import Row, read_rows, read_text
 from tfmir.errors import UserError
 
@@ -47,6 +48,20 @@ class HumanTriplet:
     anchor: Clip
     songs: tuple[Clip, Clip]
     votes: tuple[int, int]
+
+
+def votes_on_songs(path: str, audio_dir: str) -> list[HumanTriplet]:
+    """What `--human_triplets` and `--audio_dir` ask for, looked at before long work begins: none where both are empty.
+
+    Raises:
+      UserError: one without the other, no such folder, or votes that cannot be read.
+    """
+    if bool(path) != bool(audio_dir):
+        raise UserError("--human_triplets and --audio_dir go together: the votes, and the songs that they are about")
+    if not path:
+        return []
+    require_folder(audio_dir)
+    return load_triplets(path)
 
 
 def load_triplets(path: str) -> list[HumanTriplet]:

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfmir import files
-from tfmir.corpora.votes import load_triplets
+from tfmir.corpora.votes import votes_on_songs
 from tfmir.data.records import check_features, load_manifest
 from tfmir.evaluation import plots
 from tfmir.evaluation.baselines import baselines
@@ -20,7 +20,6 @@ from tfmir.evaluation.tables import headline, report_text
 from tfmir.inference.subspaces import subspace_embeddings
 from tfmir.inference.tracks import EmbeddedTracks, embed_tracks
 from tfmir.inference.weights import load_system
-from tfmir.model.system import System
 from tfmir.run_directory import Run, load_history, trained_run
 
 
@@ -41,7 +40,7 @@ def evaluate_run(
     Raises:
       UserError: no trained run, records of another feature setting, or votes that cannot be used.
     """
-    run = trained_run(path)
+    run, votes = trained_run(path), votes_on_songs(human_triplets, audio_dir)
     manifest = load_manifest(run.records)
     check_features(manifest, run.params.features, source=run.records)
     system = load_system(run)
@@ -54,17 +53,11 @@ def evaluate_run(
     report = build_report(run.path.name, run.vocabulary, test.labels, ours, others, questions=questions)
     history = load_history(run)
     report["training"] = training_time(history)
-    if human_triplets:
-        report["human"] = _agreement(system, human_triplets, audio_dir)
+    if votes:
+        report["human"] = dataclasses.asdict(agreement(system, votes, embed_clips(system, votes, audio_dir)))
     _write(run, test, report, history)
     print(f"\n{headline(report)}\nreport: {run.path / 'report.md'}, figures: {run.path / 'figures'}")
     return report
-
-
-def _agreement(system: System, human_triplets: str, audio_dir: str) -> dict[str, Any]:
-    """Agreement with listeners, in the whole space and in each sub-space; its intervals are the report's."""
-    triplets = load_triplets(human_triplets)
-    return dataclasses.asdict(agreement(system, triplets, embed_clips(system, triplets, audio_dir)))
 
 
 def _write(run: Run, test: EmbeddedTracks, report: dict[str, Any], history: list[dict[str, float]]) -> None:

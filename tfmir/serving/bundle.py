@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from tfmir.run_directory import Run
 from tfmir.serving.signatures import signatures
 
 CARD = "tfmir.json"
+_NAME = re.compile(r"[\w-][\w.-]*", re.ASCII)
 _CHECK_SCRIPT = pathlib.Path(__file__).with_name("check_bundle.py")
 
 
@@ -42,8 +44,11 @@ def write_bundle(system: System, run: Run, *, output: str, name: str, version: i
       The bundle's directory.
 
     Raises:
-      UserError: the version exists, or the bundle does not serve what the training model computes.
+      UserError: the name cannot be a folder's, the version exists, or the bundle does not serve what the training model
+        computes.
     """
+    if not _NAME.fullmatch(name):
+        raise UserError(f"--name={name}: a model's name is one word of letters, digits, '_', '-' and '.'")
     folder = pathlib.Path(output) / name
     final = folder / str(version or _next_version(folder))
     if final.exists():
