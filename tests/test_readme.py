@@ -20,6 +20,13 @@ def test_make_knows_the_two_commands(repository, readme_blocks):
         assert subprocess.run(["make", "-n", target], cwd=repository, capture_output=True).returncode == 0
 
 
+@pytest.mark.parametrize("kept", ["runs", "audio", "tfrecords", "export"])
+def test_make_clean_leaves_what_a_user_has_made(repository, kept):
+    said = subprocess.run(["make", "-n", "clean"], cwd=repository, capture_output=True, text=True, check=True).stdout
+    assert "build" in said
+    assert not re.search(rf"\b{kept}\b", said)
+
+
 def test_the_readme_names_files_that_are_there(repository):
     text = (repository / "README.md").read_text()
     for name in re.findall(r"`((?:tfmir|launch|export|tfrecords|docs)/[\w./]+\.\w+)`", text):
