@@ -1,16 +1,8 @@
 """Shared fixtures: two logical CPU devices, a small tagged folder of audio, and records made from it."""
 
-import dataclasses
-import multiprocessing
 import os
-import pathlib
-import re
-import shlex
 import shutil
 import signal
-import subprocess
-import sys
-import time
 
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -20,6 +12,7 @@ import pytest
 import soundfile
 import tensorflow as tf
 
+from tests.fixtures.commands import REPOSITORY, TINY_SETTINGS
 from tfmir.corpora import folder
 from tfmir.inference.weights import load_system
 from tfmir.params import EncoderParams, PipelineParams, RunParams, TrainParams
@@ -36,7 +29,7 @@ tf.config.set_logical_device_configuration(
 # Commands that tests interrupt must not inherit an ignored SIGINT, as jobs in the background of a script do.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-REPOSITORY = pathlib.Path(__file__).parent.parent
+pytest_plugins = ["tests.fixtures.commands", "tests.fixtures.formats"]
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 RATE = 22050
 GENRES, MOODS = ("rock", "jazz"), ("calm", "wild", "")
@@ -121,17 +114,6 @@ def bundle(run, system, tmp_path_factory):
     return write_bundle(system, run, output=str(tmp_path_factory.mktemp("models")), name="m", version=0)
 
 
-TINY_SETTINGS = """--records={records}
---width_multiplier=0.0625
---blocks=1
---embedding_dim=16
---batch_size={batch_size}
---excerpts_per_read=2
---shuffle_buffer=8
---epochs={epochs}
-"""
-
-
 @pytest.fixture(scope="session")
 def settings(audio_folder, tmp_path_factory):
     """A flag file for records whose test split has as many tracks as retrieval at 8 needs."""
@@ -164,44 +146,6 @@ def repository():
     return REPOSITORY
 
 
-@dataclasses.dataclass(frozen=True)
-class Commands:
-    """tfmir's commands in processes of their own, as a user types them; what they say is one stream."""
-
-    folder: pathlib.Path
-
-    def python(self, *words, cwd=None):
-        return subprocess.run(**self._asked(words, cwd), check=False)
-
-    def call(self, name, *flags, cwd=None):
-        return self.python("-m", f"tfmir.{name}", *flags, cwd=cwd)
-
-    def start(self, name, *flags):
-        return subprocess.Popen(**self._asked(("-m", f"tfmir.{name}", *flags), None))
-
-    def interrupt(self, process, when):
-        """SIGINT as soon as `when()` holds: what the command has said."""
-        end = time.monotonic() + 120
-        try:
-            while not when():
-                assert time.monotonic() < end
-                time.sleep(0.02)
-        finally:
-            process.send_signal(signal.SIGINT)
-        said = process.communicate(timeout=60)[0]
-        assert process.returncode == 130, said
-        return said
-
-    def _asked(self, words, cwd):
-        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        return {"args": [sys.executable, *map(str, words)], "cwd": cwd or self.folder, **streams}
-
-
-@pytest.fixture(scope="session")
-def commands():
-    return Commands(REPOSITORY)
-
-
 def pytest_itemcollected(item):
     """Each file's tests go to one process, which builds its fixtures once; README's blocks are run by one as well.
 
@@ -218,71 +162,3 @@ def pytest_collection_modifyitems(items):
     long = ["readme", "tests/test_compare.py", "tests/model/test_system.py", "tests/test_remote.py"]
     marks = {item: item.get_closest_marker("xdist_group") for item in items}  # none: a doctest in the package
     items.sort(key=lambda item: long.index(marks[item].args[0]) if marks[item] and marks[item].args[0] in long else 9)
-
-
-@pytest.fixture(scope="session")
-def readme_blocks():
-    """(language, text) of every bash and Python block of README."""
-    return re.findall(r"```(bash|python)\n(.*?)```", (REPOSITORY / "README.md").read_text(), re.DOTALL)
-
-
-# What README's commands import and no command waits for: loaded once, in the process that theirs are forked from.
-HEAVY = ["tensorflow", "keras", "librosa", "faiss", "sklearn.manifold", "matplotlib.pyplot", "distributed"]
-IN_A_FORK = """
-import os, runpy, sys
-os.chdir({folder!r})
-for stream, name in (1, {out!r}), (2, {err!r}):
-    os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
-sys.argv = {argv!r}
-if {module!r}:
-    runpy.run_module({module!r}, run_name="__main__", alter_sys=True)
-else:
-    exec(compile({block!r}, "README.md", "exec"), {{"__name__": "__main__"}})
-"""
-
-
-@dataclasses.dataclass(frozen=True)
-class Readme:
-    """Where README's blocks were run, and what became of each."""
-
-    folder: pathlib.Path
-    results: dict
-
-    def said(self, words):
-        """What the first command with these words has printed."""
-        return next(result.stdout for block, result in self.results.items() if words in block)
-
-
-def run_block(block, folder, processes):
-    """A block in a process of its own, as if it had been typed in the folder: `python -m` and its words, or Python."""
-    python, dash_m, *words = shlex.split(block) if block.startswith("python -m ") else ("python", "-c", "")
-    assert (python, dash_m) in {("python", "-m"), ("python", "-c")}
-    out, err = folder / ".out", folder / ".err"
-    code = IN_A_FORK.format(folder=str(folder), out=str(out), err=str(err), argv=words, module=words[0], block=block)
-    process = processes.Process(target=exec, args=(code, {}))
-    process.start()
-    process.join()
-    said = out.read_text(), err.read_text()
-    out.unlink()
-    err.unlink()
-    return subprocess.CompletedProcess(block, process.exitcode, *said)
-
-
-@pytest.fixture(scope="session")
-def readme(tmp_path_factory, audio_folder, readme_blocks):
-    """README's blocks, run in order in an empty folder; `launch/demo.flags` is smaller still, the rest as it stands."""
-    here = tmp_path_factory.mktemp("readme")
-    shutil.copytree(REPOSITORY / "launch", here / "launch")
-    (here / "launch/demo.flags").write_text(TINY_SETTINGS.format(records="tfrecords/demo", batch_size=4, epochs=1))
-    shutil.copytree(audio_folder, here / "music")
-    (here / "music/annotations.csv").rename(here / "music/tags.csv")
-    shutil.copy(here / "music/00.flac", here / "music/song.flac")
-    processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(HEAVY)
-    prepare = "python -m tfmir.prepare --corpus=demo --demo_scale=0.05 --workers=2"
-    lines = [
-        prepare,
-        *(line for kind, block in readme_blocks for line in ([block] if kind == "python" else block.splitlines())),
-    ]
-    commands = [line for line in lines if not line.startswith("make ")]
-    return Readme(here, {line: run_block(line, here, processes) for line in commands})

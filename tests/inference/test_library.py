@@ -23,7 +23,7 @@ def test_a_folder_embeds_only_what_is_new_and_names_what_it_cannot_read(
     (tmp_path / "bad.mp3").write_text("no music")
     first = folder_library(run, system, tmp_path)
     assert first.track_ids == ("00.flac", "01.flac")
-    assert "bad.mp3: not audio" in capsys.readouterr().err
+    assert "bad.mp3: left out: cannot be decoded" in capsys.readouterr().err
     (tmp_path / "bad.mp3").unlink()
     (tmp_path / "02.flac").write_bytes((audio_folder / "02.flac").read_bytes())
     embedded = []

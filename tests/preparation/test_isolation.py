@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tfmir.data.audio import AudioError, decode
+from tfmir.data.audio import AudioError, decode, remarks
 from tfmir.data.records import load_manifest
 from tfmir.preparation import isolation
 from tfmir.preparation.isolation import decode_isolated
@@ -91,3 +91,12 @@ def test_a_file_that_kills_its_worker_is_named_in_the_report(poisoned, tmp_path)
     assert result.returncode == 0, result.stderr
     assert "poison.wav: kills the process that opens it" in result.stdout
     assert "good.wav" not in result.stdout.split("What to mend")[1].split("unreadable")[1]
+
+
+def test_what_is_remarked_in_the_child_is_remarked_here(tmp_path, monkeypatch):
+    said_there = b"noise\nremark: used as far as it goes\n"
+    done = subprocess.CompletedProcess([], 0, np.ones(3, np.float32).tobytes(), said_there)
+    monkeypatch.setattr("subprocess.run", lambda *_, **__: done)
+    with remarks() as said:
+        np.testing.assert_array_equal(isolated(tmp_path / "a.wav"), [1, 1, 1])
+    assert said == ["used as far as it goes"]

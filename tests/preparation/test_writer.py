@@ -9,6 +9,7 @@ import tensorflow as tf
 from tfmir.corpora.corpus import Track
 from tfmir.data.audio import AudioError
 from tfmir.data.records import load_manifest, parse, read_tracks
+from tfmir.data.sound import Sound
 from tfmir.params import FeatureParams
 from tfmir.preparation import writer
 from tfmir.preparation.writer import compute, write_shard
@@ -102,7 +103,7 @@ def test_a_shard_names_what_it_rejects_and_keeps_the_rest(tmp_path, audio_folder
         [good, bad], str(tmp_path / "shard"), vocabulary=Vocabulary.from_dict({"genre": ["p", "q"]}), features=FEATURES
     )
     assert (result.tracks, result.tag_counts, result.notion_counts) == (1, (1, 0), (1,))
-    assert [(row[0], "not audio" in row[2]) for row in result.rejected] == [("a", True)]
+    assert [(row[0], "cannot be decoded" in row[2]) for row in result.rejected] == [("a", True)]
 
 
 def test_a_track_is_cut_at_the_longest_length(monkeypatch, audio_folder):
@@ -130,3 +131,17 @@ def test_an_interrupted_shard_leaves_nothing(tmp_path, audio_folder, monkeypatch
             features=FEATURES,
         )
     assert not list(tmp_path.iterdir())
+
+
+def test_a_track_whose_file_ends_a_little_early_is_in_it_and_named(tmp_path, monkeypatch):
+    wave = np.zeros(22050 * 40, np.float32)
+    soundfile.write(tmp_path / "a.wav", wave[:9], 22050)
+    short = Sound(wave[: -22050 // 4], 22050, len(wave))
+    monkeypatch.setattr("tfmir.data.libsndfile.read", lambda *_: short)
+    monkeypatch.setattr("tfmir.data.ffmpeg.is_installed", lambda: False)
+    track = Track("a", str(tmp_path / "a.wav"), "train", ())
+    result = write_shard(
+        [track], str(tmp_path / "s"), vocabulary=Vocabulary.from_dict({"genre": ["p"]}), features=FEATURES
+    )
+    remark = "used as far as it goes: the header promises 40.0 s, found 39.7 s"
+    assert (result.tracks, result.remarks) == (1, (("a", track.path, remark),))

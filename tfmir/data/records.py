@@ -23,7 +23,7 @@ from tfmir.vocabulary import Vocabulary
 
 SCHEMA_VERSION = 2
 MANIFEST = "manifest.json"
-REJECTED = "rejected.tsv"
+REJECTED, REMARKS = "rejected.tsv", "remarks.tsv"
 LOG_MEL_DTYPE = np.dtype("<f2")
 FEATURE_SPEC = {
     "track_id": tf.io.FixedLenFeature([], tf.string),

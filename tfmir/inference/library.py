@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from tfmir import files
 from tfmir.corpora.audio_files import AUDIO_SUFFIXES, list_audio
-from tfmir.data.audio import AudioError
+from tfmir.data.audio import AudioError, remarks
 from tfmir.data.records import check_features, load_manifest
 from tfmir.errors import UserError
 from tfmir.inference.audio import embed_file
@@ -72,9 +72,12 @@ def folder_library(run: Run, system: System, folder: pathlib.Path) -> Library:
     try:
         for name in tqdm(missing, desc="embed", unit="file", disable=not missing):
             try:
-                current[name] = embed_file(system, str(paths[name]))
+                with remarks() as said:
+                    current[name] = embed_file(system, str(paths[name]))
             except AudioError as error:
-                tqdm.write(f"left out: {paths[name]}: {error}", file=sys.stderr)
+                said = [f"left out: {error}"]
+            for remark in said:
+                tqdm.write(f"{paths[name]}: {remark}", file=sys.stderr)
     finally:
         if len(current) > len(known):
             ids = sorted(current)

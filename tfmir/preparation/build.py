@@ -16,6 +16,7 @@ from tfmir.corpora.corpus import SPLITS, Corpus, Track
 from tfmir.data.records import (
     MANIFEST,
     REJECTED,
+    REMARKS,
     Manifest,
     Shard,
     Split,
@@ -168,19 +169,27 @@ def _finished_shards(folder: files.Path, state: files.Path, plan: Plan) -> dict[
 
 
 def _write_rejected(folder: files.Path, done: dict[str, ShardResult], tracks: int, limit: float) -> None:
+    remarks = sorted(row for result in done.values() for row in map(tuple, result.remarks))
+    if remarks:
+        said = f"{len(remarks)} of {tracks} tracks are used although something is wrong with their files"
+        _list_tracks(folder / REMARKS, ("track", "path", "remark"), remarks, said)
     rejected = sorted(row for result in done.values() for row in map(tuple, result.rejected))
-    lines = ["\t".join(_one_line(cell) for cell in row) for row in [("track", "path", "reason"), *rejected]]
-    files.write_text(folder / REJECTED, "\n".join(lines) + "\n")
-    if not rejected:
-        return
-    print(f"{len(rejected)} of {tracks} tracks are rejected; all of them with reasons: {folder / REJECTED}")
-    for line in lines[1 : 1 + _PRINTED_REJECTIONS]:
-        print("  " + line)
+    said = f"{len(rejected)} of {tracks} tracks are rejected"
+    _list_tracks(folder / REJECTED, ("track", "path", "reason"), rejected, said)
     if len(rejected) > limit * tracks:
         raise UserError(
             f"{len(rejected)} of {tracks} tracks are rejected, more than --max_rejected_fraction={limit:g} allows: "
             "mend the files or raise the limit, then give the command again; finished shards are kept"
         )
+
+
+def _list_tracks(path: files.Path, head: tuple[str, ...], rows: Sequence[tuple[str, ...]], said: str) -> None:
+    """Writes the rows as a table, and prints the first of them, if there are any."""
+    lines = ["\t".join(_one_line(cell) for cell in row) for row in [head, *rows]]
+    files.write_text(path, "\n".join(lines) + "\n")
+    if rows:
+        print(f"{said}; all of them with reasons: {path}")
+        print("\n".join(f"  {line}" for line in lines[1 : 1 + _PRINTED_REJECTIONS]))
 
 
 def _one_line(text: str) -> str:

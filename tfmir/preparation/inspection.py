@@ -9,12 +9,9 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-import mutagen
-import soundfile
-
 from tfmir import command, files
 from tfmir.corpora.corpus import Corpus
-from tfmir.data.audio import UNKNOWN_LENGTH
+from tfmir.data.audio import AudioError, seconds
 from tfmir.errors import UserError
 from tfmir.preparation.engine import run_tasks
 from tfmir.preparation.survey import FileFacts
@@ -56,35 +53,20 @@ def _inspect_isolated(tracks: Sequence[tuple[str, str]]) -> list[FileFacts]:
     return facts
 
 
-def _length_by_metadata(path: str) -> float:
-    """Seconds of a file by its metadata; 0 if it has none that can be read."""
-    try:
-        file = mutagen.File(path)
-    except (mutagen.MutagenError, OSError, ValueError):
-        return 0.0
-    return 0.0 if file is None else float(file.info.length)  # a file without tags is false
-
-
 def _inspect(track_id: str, path: str) -> FileFacts:
     try:
         with files.reading(path) as name:
-            if not os.path.getsize(name):
+            if os.path.isfile(name) and not os.path.getsize(name):
                 return FileFacts(track_id, problem="empty: 0 bytes")
-            digest, secs = files.sha256(name), _seconds(name)
+            digest = files.sha256(name)
+            try:
+                return FileFacts(track_id, digest, seconds(name))
+            except AudioError as error:
+                return FileFacts(track_id, digest, problem=f"unreadable: {error}")
     except FileNotFoundError:
         return FileFacts(track_id, problem="missing")
     except (OSError, UserError) as error:
         return FileFacts(track_id, problem=f"unreadable: {error}")
-    return FileFacts(track_id, digest, secs, "" if secs else "unreadable: no header of an audio file")
-
-
-def _seconds(path: str) -> float:
-    """Length by the header; libsndfile does not open all that tensorflow-io decodes, such as m4a."""
-    try:
-        info = soundfile.info(path)
-        return float(info.duration) if info.frames < UNKNOWN_LENGTH else _length_by_metadata(path)
-    except (soundfile.LibsndfileError, TypeError):  # TypeError: headerless data, such as .raw
-        return _length_by_metadata(path)
 
 
 if __name__ == "__main__":

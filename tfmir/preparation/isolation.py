@@ -5,14 +5,16 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 
-from tfmir.data.audio import AudioError, decode, local_copy
+from tfmir.data.audio import AudioError, AudioWarning, decode, local_copy, remarks
 
 _MEMORY_BYTES = 4 << 30
 _TIMEOUT_SECS = 900
 _REJECTED = 3
+_REMARK = "remark: "
 
 
 def decode_isolated(path: str, *, sample_rate: int, max_secs: float) -> np.ndarray:
@@ -35,16 +37,22 @@ def decode_isolated(path: str, *, sample_rate: int, max_secs: float) -> np.ndarr
         raise AudioError(f"kills the process that decodes it ({killer}): tried twice")
     if child.returncode:
         raise AudioError(f"decoding failed: {reason[-1]}")
+    for line in reason:
+        if line.startswith(_REMARK):
+            warnings.warn(line.removeprefix(_REMARK), AudioWarning, stacklevel=2)
     return np.frombuffer(child.stdout, np.float32)
 
 
 def _main(path: str, sample_rate: str, max_secs: str) -> None:
     _limit_memory()
     try:
-        waveform = decode(path, sample_rate=int(sample_rate), max_secs=float(max_secs))
+        with remarks() as said:
+            waveform = decode(path, sample_rate=int(sample_rate), max_secs=float(max_secs))
     except AudioError as error:
         print(" ".join(str(error).split()), file=sys.stderr)
         sys.exit(_REJECTED)
+    for remark in said:
+        print(f"{_REMARK}{remark}", file=sys.stderr)
     sys.stdout.buffer.write(waveform.tobytes())
 
 

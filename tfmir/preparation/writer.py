@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tfmir import files
 from tfmir.corpora.corpus import Track
-from tfmir.data.audio import AudioError, decode
+from tfmir.data.audio import AudioError, decode, remarks
 from tfmir.data.features import log_mel
 from tfmir.data.records import LOG_MEL_DTYPE, serialize
 from tfmir.params import FeatureParams
@@ -31,6 +31,7 @@ class ShardResult:
       tag_counts: how many of its tracks carry each tag.
       notion_counts: how many of its tracks carry a tag of each notion.
       rejected: (track id, path, reason) of every track left out.
+      remarks: (track id, path, remark) of every track that is in it although something is wrong with its file.
     """
 
     file: str
@@ -40,6 +41,7 @@ class ShardResult:
     tag_counts: tuple[int, ...]
     notion_counts: tuple[int, ...]
     rejected: tuple[tuple[str, str, str], ...]
+    remarks: tuple[tuple[str, str, str], ...] = ()
 
 
 def write_shard(
@@ -50,15 +52,17 @@ def write_shard(
     A track that cannot be decoded, or is shorter than one excerpt, is rejected with its reason; one longer than
     `features.max_frames` is cut there. `isolated` decodes each file in a process of its own.
     """
-    rejected, kept, frames = [], [], 0
+    rejected, remarked, kept, frames = [], [], [], 0
     with files.replacing(path) as temporary:
         with tf.io.TFRecordWriter(temporary) as writer:
             for track in sorted(tracks, key=lambda track: track.track_id):
                 try:
-                    track_log_mel = compute(track.path, features, isolated=isolated)
+                    with remarks() as said:
+                        track_log_mel = compute(track.path, features, isolated=isolated)
                 except AudioError as error:
                     rejected.append((track.track_id, track.path, str(error)))
                     continue
+                remarked += [(track.track_id, track.path, remark) for remark in said]
                 writer.write(serialize(track, track_log_mel))
                 kept.append(track.tags)
                 frames += len(track_log_mel)
@@ -72,6 +76,7 @@ def write_shard(
         tag_counts=tuple(labels.sum(axis=0).tolist()),
         notion_counts=tuple(vocabulary.carried(labels).sum(axis=0).tolist()),
         rejected=tuple(rejected),
+        remarks=tuple(remarked),
     )
 
 

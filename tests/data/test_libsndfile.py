@@ -1,0 +1,102 @@
+import io
+
+import numpy as np
+import pytest
+import soundfile
+
+from tfmir.data import libsndfile
+from tfmir.data.sound import AudioError, UnopenedError
+
+RATE = 22050
+
+
+def tone(secs, hertz=440.0, rate=RATE):
+    return (0.3 * np.sin(2 * np.pi * hertz * np.arange(round(secs * rate)) / rate)).astype(np.float32)
+
+
+def test_channels_are_mixed_by_their_mean(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.stack([tone(1), np.zeros(RATE, np.float32)], 1), RATE, subtype="FLOAT")
+    found = libsndfile.read(str(tmp_path / "a.wav"), None)
+    np.testing.assert_allclose(found.mono, tone(1) / 2, atol=1e-7)
+    assert (found.rate, found.missing) == (RATE, 0)
+
+
+def test_reads_no_more_than_is_wanted_and_across_blocks(tmp_path, monkeypatch):
+    monkeypatch.setattr(libsndfile, "_BLOCK_SECS", 1)
+    soundfile.write(tmp_path / "a.wav", tone(5), RATE, subtype="FLOAT")
+    found = libsndfile.read(str(tmp_path / "a.wav"), 3.5)
+    np.testing.assert_array_equal(found.mono, tone(5)[: int(3.5 * RATE)])
+    assert found.missing == 0
+
+
+def test_ogg_streams_one_behind_the_other_are_all_read(tmp_path, chained_ogg):
+    """Each decoded alone, one after the other: 3 + 4 + 2 s."""
+    waves = [tone(3, 300), tone(4, 900), tone(2, 600)]
+    path = chained_ogg(tmp_path / "a.ogg", waves)
+    alone = [soundfile.read(chained_ogg(tmp_path / "one.ogg", [wave]), dtype="float32")[0] for wave in waves]
+    assert soundfile.info(path).duration < 9
+    np.testing.assert_array_equal(libsndfile.read(path, None).mono, np.concatenate(alone))
+    assert libsndfile.seconds(path) == pytest.approx(9.0)
+    np.testing.assert_array_equal(libsndfile.read(path, 5.5).mono, np.concatenate(alone)[: round(5.5 * RATE)])
+
+
+def test_a_later_stream_of_another_rate_is_brought_to_that_of_the_first(tmp_path, chained_ogg):
+    path = chained_ogg(tmp_path / "a.ogg", [tone(2), tone(3, rate=44100)], [RATE, 44100])
+    found = libsndfile.read(path, None)
+    assert (found.rate, found.secs) == (RATE, pytest.approx(5.0, abs=1e-3))
+    assert abs(np.abs(np.fft.rfft(found.mono[3 * RATE : 4 * RATE])).argmax() - 440) <= 1
+
+
+def test_an_mp3_longer_than_its_header_says_is_not_begun(tmp_path, mp3):
+    """Two files one behind the other: libsndfile would stop after the first."""
+    (tmp_path / "a.mp3").write_bytes(mp3(tone(3)) + mp3(tone(4)))
+    for read in (lambda path: libsndfile.read(path, None), libsndfile.seconds):
+        with pytest.raises(UnopenedError, match=r"it lasts 7\.\d s, but by its header or its first frames 3\.0 s"):
+            read(str(tmp_path / "a.mp3"))
+
+
+def test_an_mp3_without_a_header_promises_its_frames(tmp_path, mp3):
+    """Quiet, then loud, at a variable bitrate: judged by its first frames it would be half as long again."""
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, RATE * 10).astype(np.float32)
+    (tmp_path / "a.mp3").write_bytes(mp3(np.concatenate([np.zeros_like(noise), noise]), header=False))
+    assert soundfile.info(tmp_path / "a.mp3").duration > 22
+    found = libsndfile.read(str(tmp_path / "a.mp3"), None)
+    assert found.missing <= 2 * 1152
+    assert found.secs == pytest.approx(20, abs=0.2)
+
+
+def endless_flac():
+    """As of an encoder that writes to a pipe: 36 bits of its header, the number of samples, are 0."""
+    data = io.BytesIO()
+    soundfile.write(data, np.zeros(RATE, np.float32), RATE, format="FLAC")
+    data = bytearray(data.getvalue())
+    data[21] &= 0xF0
+    data[22:26] = bytes(4)
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "reason"),
+    [
+        ("a.flac", endless_flac(), "does not say how long it is"),
+        ("a.mp3", b"no music\n" * 50, "unknown format"),
+        ("a.ogg", b"OggS" + bytes(50), "."),
+        ("a.m4a", b"\0\0\0\x20ftypM4A \0\0\0\0" + bytes(99), "."),
+        ("a.raw", bytes(9000), "no header of an audio file"),
+    ],
+)
+def test_what_it_does_not_open_has_a_reason(tmp_path, name, data, reason):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(UnopenedError, match=reason):
+        libsndfile.read(str(tmp_path / name), None)
+    with pytest.raises(UnopenedError, match=reason):
+        libsndfile.seconds(str(tmp_path / name))
+
+
+def test_a_damaged_file_is_not_used(tmp_path):
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, RATE * 5).astype(np.float32)
+    soundfile.write(tmp_path / "a.flac", noise, RATE)
+    data = (tmp_path / "a.flac").read_bytes()
+    (tmp_path / "a.flac").write_bytes(data[: len(data) // 2] + bytes(len(data) // 4))
+    with pytest.raises(AudioError, match=r"damaged: decoding failed after \d\.\d s"):
+        libsndfile.read(str(tmp_path / "a.flac"), None)
