@@ -8,6 +8,7 @@ import pytest
 from tfmir.data.records import load_manifest, read_tracks
 from tfmir.evaluation import questions
 from tfmir.evaluation.questions import draw_questions, stored_questions
+from tfmir.vocabulary import Vocabulary
 
 
 @pytest.fixture
@@ -41,6 +42,27 @@ def test_other_shards_are_asked_other_questions(asked):
     found = stored_questions(records, other, "train", ~labels, tracks)
     expected = draw_questions(manifest.vocabulary, ~labels, tracks)
     np.testing.assert_array_equal(found.notions["genre"], expected.notions["genre"])
+
+
+def test_questions_that_cannot_be_asked_are_kept_as_none(asked, monkeypatch):
+    """No genre to ask about, as every track has the first, and no track with two excerpts."""
+    records, manifest, labels, _ = asked
+    genre = manifest.vocabulary.tags_of("genre")
+    labels[:, genre] = [True, False]
+    one_each = np.arange(len(labels))
+    for _ in range(2):
+        found = stored_questions(records, manifest, "train", labels, one_each)
+        assert found.notions["genre"] is found.track is None
+        assert len(found.notions["mood"])
+        monkeypatch.setattr(questions, "draw_questions", None)
+
+
+def test_those_of_another_vocabulary_are_drawn_anew(asked):
+    records, manifest, labels, tracks = asked
+    stored_questions(records, manifest, "train", labels, tracks)
+    words = {"style": manifest.vocabulary.to_dict()["genre"], "mood": manifest.vocabulary.to_dict()["mood"]}
+    other = dataclasses.replace(manifest, vocabulary=Vocabulary.from_dict(words))
+    assert set(stored_questions(records, other, "train", labels, tracks).notions) == {"style", "mood"}
 
 
 def test_records_that_cannot_be_written_to_are_no_error(asked, capsys, monkeypatch):

@@ -38,6 +38,13 @@ def test_a_tag_with_one_class_has_no_area_and_does_not_count():
     assert macro_roc_auc_interval(labels, scores).mean == 1.0
 
 
+@pytest.mark.filterwarnings("error")
+def test_without_a_tag_of_both_classes_there_is_no_macro_area():
+    labels = np.array([[1, 0], [1, 0]], bool)
+    assert macro_roc_auc_interval(labels, np.ones([2, 2])) is None
+    assert np.isnan([roc_auc(labels, np.ones([2, 2])), pr_auc(labels, np.ones([2, 2]))]).all()
+
+
 def test_the_interval_holds_the_area_and_shrinks_with_more_tracks(data):
     labels, scores = data
     small = macro_roc_auc_interval(labels, scores)

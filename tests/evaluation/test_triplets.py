@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from tfmir.errors import UserError
 from tfmir.evaluation.triplets import correct, draw_track_triplets, draw_triplets, leakage_gap, leakage_matrix
 from tfmir.inference.subspaces import subspace_embeddings, unit_rows
 from tfmir.vocabulary import Vocabulary
@@ -34,9 +33,24 @@ def test_the_seed_decides(labels):
     assert (draw_triplets(labels, tags, count=50) != draw_triplets(labels, tags, count=50, seed=1)).any()
 
 
-def test_a_notion_without_usable_tags_is_refused():
-    with pytest.raises(UserError, match="no triplets can be drawn"):
-        draw_triplets(np.ones([5, 1], bool), np.array([0]))
+@pytest.mark.parametrize("carriers", [0, 1, 5])
+def test_a_notion_without_usable_tags_has_no_triplets(carriers):
+    assert draw_triplets(np.arange(5)[:, np.newaxis] < carriers, np.array([0])) is None
+
+
+def test_the_leakage_of_a_notion_without_triplets_is_a_column_without_numbers():
+    """Of the other notion the own sub-space predicts everything and the other nothing: a gap of 1."""
+    asked = np.array([[0, 1, 2]])
+    parts = {"genre": np.float32([[1, 0], [1, 0], [0, 1]]), "mood": np.float32([[1, 0], [0, 1], [1, 0]])}
+    matrix = leakage_matrix(parts, {"genre": asked, "mood": None})
+    np.testing.assert_array_equal(matrix, [[1, np.nan], [0, np.nan]])
+    assert leakage_gap(matrix) == 1.0
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("matrix", [[[0.9]], [[np.nan, np.nan], [np.nan, np.nan]]])
+def test_without_another_subspace_or_triplets_there_is_no_gap(matrix):
+    assert np.isnan(leakage_gap(np.array(matrix)))
 
 
 def test_accuracy_equals_a_loop(labels):

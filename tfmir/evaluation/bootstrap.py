@@ -32,9 +32,13 @@ def interval(values: np.ndarray, *, seed: int = 0, samples: int = SAMPLES) -> In
 
 
 def ratio_interval(a: np.ndarray, b: np.ndarray, *, seed: int = 0, samples: int = SAMPLES) -> Interval:
-    """`mean(a) / mean(b)` of two figures of the same [n] queries, resampled together (paired)."""
+    """`mean(a) / mean(b)` of two figures of the same [n] queries, resampled together (paired).
+
+    A bound is infinite where the mean of `b` is 0 in too many resamples; those in which both are 0 are left out.
+    """
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    return resampled(len(a), lambda rows: a[rows].mean() / b[rows].mean(), seed=seed, samples=samples)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return resampled(len(a), lambda rows: a[rows].mean() / b[rows].mean(), seed=seed, samples=samples)
 
 
 def resampled(count: int, figure: Callable[[np.ndarray], float], *, seed: int = 0, samples: int = SAMPLES) -> Interval:
@@ -46,5 +50,9 @@ def resampled(count: int, figure: Callable[[np.ndarray], float], *, seed: int = 
 
 def _interval(mean: float, figures: np.ndarray) -> Interval:
     tail = 100 * (1 - _LEVEL) / 2
-    low, high = np.nanpercentile(figures, [tail, 100 - tail])
+    if np.isinf(figures).any():  # between a number and infinity nothing can be interpolated
+        low = np.nanpercentile(figures, tail, method="lower")
+        high = np.nanpercentile(figures, 100 - tail, method="higher")
+    else:
+        low, high = np.nanpercentile(figures, [tail, 100 - tail])
     return Interval(float(mean), float(low), float(high))

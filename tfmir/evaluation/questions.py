@@ -13,17 +13,19 @@ from tfmir.errors import UserError
 from tfmir.evaluation.triplets import COUNT, draw_track_triplets, draw_triplets
 from tfmir.vocabulary import Vocabulary
 
+_NONE = np.empty([0, 3], np.int32)  # stored where no triplets can be drawn
+
 
 @dataclasses.dataclass(frozen=True)
 class Questions:
     """Triplets int32 [count, 3] of anchor, positive, negative.
 
     Attributes:
-      notions: notion -> track numbers.
-      track: excerpt numbers, anchor and positive of one track; None where no track has two excerpts.
+      notions: notion -> track numbers; None where none can be drawn.
+      track: excerpt numbers, anchor and positive of one track; None where no track has two excerpts, or is alone.
     """
 
-    notions: dict[str, np.ndarray]
+    notions: dict[str, np.ndarray | None]
     track: np.ndarray | None
 
 
@@ -58,8 +60,8 @@ def stored_questions(
     if stored:
         return stored
     questions = draw_questions(manifest.vocabulary, labels, excerpt_tracks)
-    track = {} if questions.track is None else {"track": questions.track}
-    arrays = {f"notion/{notion}": triplets for notion, triplets in questions.notions.items()} | track
+    drawn = {f"notion/{n}": triplets for n, triplets in questions.notions.items()} | {"track": questions.track}
+    arrays = {name: _NONE if triplets is None else triplets for name, triplets in drawn.items()}
     try:
         with files.replacing(path) as temporary:
             np.savez_compressed(temporary, key=np.array(key), **arrays)
@@ -72,7 +74,9 @@ def _load(path: files.Path, key: str, vocabulary: Vocabulary) -> Questions | Non
     if not path.exists():
         return None
     with files.reading(path) as name, np.load(name) as stored:
-        if str(stored["key"]) != key:
+        names = {f"notion/{notion}" for notion in vocabulary.notions}
+        if str(stored["key"]) != key or not names <= set(stored):
             return None
-        notions = {notion: stored[f"notion/{notion}"] for notion in vocabulary.notions}
-        return Questions(notions, stored.get("track"))
+        # A set without triplets of tracks once had no array of them.
+        drawn = {name: triplets if len(triplets) else None for name, triplets in stored.items() if name != "key"}
+        return Questions({n: drawn[f"notion/{n}"] for n in vocabulary.notions}, drawn.get("track"))

@@ -5,7 +5,8 @@
      "training": {"epochs": int, "seconds_per_epoch": number, "seconds": number, "cpu_seconds_per_epoch": number,
                   "cpu_seconds": number} or null,
      "human": {"triplets": int, "votes": int, "whole": interval, "subspaces": {notion: interval},
-               "inner_product": interval or null} or null}
+               "inner_product": interval or null} or null,
+     "undefined": {figure: reason}}
 
     contender   recall          {k: interval}, whole space by inner product, all tags
                 recall_notion   {notion: {k: interval}}, own sub-space if disentangled, that notion's tags
@@ -16,10 +17,14 @@
                 cosine, inner_product             {"recall", "recall_notion", "triplets", "triplets_track"} by each of
                                 the two, where the embedding is not of unit norm and they differ; else null
                 leakage         [[number]], row: sub-space, column: notion of the triplets;  leakage_gap  number
-    ratios      {"recall_1_over_statistics": interval}, paired bootstrap over queries
+    ratios      {"recall_1_over_statistics": interval}, paired bootstrap over queries; a bound that is null is infinite
     interval    {"mean": number, "low": number, "high": number}, 95 %
+    undefined   why a figure is null that the system could have had, on another test split: {"recall 8": "needs more
+                than 8 tracks, the test split has 6", "triplets mood": …, "leakage mood": (a column), "tsne.png": …}.
+                It is null for the baselines and under `cosine` and `inner_product`, too. Absent from older reports
 
-What a contender does not have (scores, sub-spaces) is null. Retrieval is by inner product, by which plain
+What a contender does not have (scores, sub-spaces) is null. Any number or interval may be null where it is undefined;
+means over tags and notions are over those that are defined. Retrieval is by inner product, by which plain
 classification collapses in the paper (section 5); triplets are by its D, the cosine (section 3.1).
 """
 
@@ -32,11 +37,13 @@ from typing import Any
 
 import numpy as np
 
-from tfmir.evaluation.bootstrap import interval, ratio_interval
+from tfmir.errors import UserError
+from tfmir.evaluation.bootstrap import Interval, interval, ratio_interval
 from tfmir.evaluation.questions import Questions, draw_questions
 from tfmir.evaluation.retrieval import KS, recall_at_k
 from tfmir.evaluation.tagging import macro_roc_auc_interval, pr_auc, roc_auc
 from tfmir.evaluation.triplets import correct, leakage_gap, leakage_matrix
+from tfmir.evaluation.undefined import undefined_figures
 from tfmir.inference.subspaces import subspace_embeddings, unit_rows
 from tfmir.vocabulary import Vocabulary
 
@@ -86,23 +93,27 @@ def build_report(
 
     Returns:
       The structure of this module's docstring; JSON types only.
+
+    Raises:
+      UserError: there are no tracks.
     """
+    if not len(labels):
+        raise UserError("the test split has no tracks: there is nothing to evaluate")
     questions = questions or draw_questions(vocabulary, labels, np.arange(len(labels)), seed=seed)
-    ratios = {}
-    if STATISTICS in baselines:
-        ours, theirs = (recall_at_k(c.embeddings, labels, ks=(1,))[:, 0] for c in (system, baselines[STATISTICS]))
-        ratios["recall_1_over_statistics"] = _json(ratio_interval(ours, theirs, seed=seed))
-    return {
+    statistics = baselines.get(STATISTICS)
+    report = {
         "schema_version": SCHEMA_VERSION,
         "run": name,
         "notions": vocabulary.to_dict(),
         "tracks": len(labels),
         "system": _figures(vocabulary, labels, system, questions, seed),
         "baselines": {key: _figures(vocabulary, labels, c, questions, seed) for key, c in baselines.items()},
-        "ratios": ratios,
+        "ratios": {"recall_1_over_statistics": _ratio(labels, system, statistics, seed)} if statistics else {},
         "training": None,
         "human": None,
     }
+    undefined = undefined_figures(report, vocabulary, labels, with_excerpts=system.excerpts is not None)
+    return {**report, "undefined": undefined}
 
 
 def training_time(history: Sequence[Mapping[str, float]]) -> dict[str, float] | None:
@@ -147,7 +158,7 @@ def _figures(
         "triplets_track": by_cosine["triplets_track"],
         "cosine": None if contender.normalized else by_cosine,
         "inner_product": None if contender.normalized else by_product,
-        "leakage": None if matrix is None else matrix.tolist(),
+        "leakage": None if matrix is None else [[_number(share) for share in row] for row in matrix],
         "leakage_gap": None if matrix is None else _number(leakage_gap(matrix)),
     }
 
@@ -176,8 +187,23 @@ def _accuracy(embeddings: np.ndarray | None, triplets: np.ndarray | None, seed: 
 
 
 def _recall(embeddings: np.ndarray, labels: np.ndarray, seed: int) -> dict[str, Any]:
-    values = recall_at_k(embeddings, labels)
-    return {str(k): _json(interval(values[:, column], seed=seed)) for column, k in enumerate(KS)}
+    ks = _defined_ks(labels)
+    values = recall_at_k(embeddings, labels, ks=ks) if ks else np.empty([0, 0])
+    found = {k: _json(interval(values[:, column], seed=seed)) for column, k in enumerate(ks)}
+    return {str(k): found.get(k) for k in KS}
+
+
+def _defined_ks(labels: np.ndarray) -> list[int]:
+    """Numbers of neighbours that a split has, which needs a track with a tag to ask for them."""
+    return [k for k in KS if k < len(labels) and labels.any()]
+
+
+def _ratio(labels: np.ndarray, ours: Contender, theirs: Contender, seed: int) -> Any:
+    """R@1 of one over that of the other; None where they are not defined, or the other's is 0."""
+    if 1 not in _defined_ks(labels):
+        return None
+    a, b = (recall_at_k(c.embeddings, labels, ks=(1,))[:, 0] for c in (ours, theirs))
+    return _json(ratio_interval(a, b, seed=seed)) if b.any() else None
 
 
 def _tagging(vocabulary: Vocabulary, labels: np.ndarray, scores: np.ndarray | None, seed: int) -> dict[str, Any]:
@@ -185,9 +211,10 @@ def _tagging(vocabulary: Vocabulary, labels: np.ndarray, scores: np.ndarray | No
     if scores is None:
         return dict.fromkeys(names)
     roc, pr = roc_auc(labels, scores), pr_auc(labels, scores)
+    macro = macro_roc_auc_interval(labels, scores, seed=seed)
     by_notion = {notion: _mean(roc[vocabulary.tags_of(notion)]) for notion in vocabulary.notions}
     figures: tuple[Any, ...] = (
-        _json(macro_roc_auc_interval(labels, scores, seed=seed)) | {"mean": _mean(roc)},
+        _json(macro) | {"mean": _mean(roc)} if macro else None,
         _mean(pr),
         dict(zip(vocabulary.tags, map(_number, roc), strict=True)),
         dict(zip(vocabulary.tags, map(_number, pr), strict=True)),
@@ -205,5 +232,5 @@ def _number(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def _json(value: Any) -> dict[str, float | None]:
+def _json(value: Interval) -> dict[str, float | None]:
     return {name: _number(number) for name, number in dataclasses.asdict(value).items()}

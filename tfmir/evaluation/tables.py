@@ -9,26 +9,26 @@ from tfmir.markdown import table
 
 
 def report_text(report: dict[str, Any]) -> str:
-    """All tables of a report: contenders, notions, leakage, tags."""
-    sections = [_contenders(report), _notions(report), _leakage(report), _tags(report)]
+    """All tables of a report: contenders, notions, leakage, tags, and what is not defined."""
+    sections = [_contenders(report), _notions(report), _leakage(report), _tags(report), _not_defined(report)]
     return "\n".join(section for section in sections if section)
 
 
 def headline(report: dict[str, Any]) -> str:
-    """The first table and the ratio to the statistics baseline."""
+    """The first table, the ratio to the statistics baseline, and what is not defined."""
     lines = [_contenders(report)]
     for name, value in report["ratios"].items():
-        lines.append(f"{name}: {value['mean']:.3f} [{value['low']:.3f}, {value['high']:.3f}]")
+        lines.append(f"{name}: {_interval(value)}")
     system = report["system"]
-    if system["leakage_gap"] is not None:
-        lines.append(f"leakage gap (diagonal minus the rest): {system['leakage_gap']:.3f}")
+    if system["leakage"] is not None:
+        lines.append(f"leakage gap (diagonal minus the rest): {_figure(system['leakage_gap'])}")
     if report["human"]:
         human = report["human"]
         by_product = {"whole space by inner product": human["inner_product"]} if human["inner_product"] else {}
         spaces = {"whole space": human["whole"], **by_product, **human["subspaces"]}
         found = ", ".join(f"{name} {_interval(value)}" for name, value in spaces.items())
         lines.append(f"agreement with {human['votes']} votes of listeners on {human['triplets']} triplets: {found}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *(f"not defined: {line}" for line in _undefined(report))])
 
 
 def contenders(report: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
@@ -82,7 +82,7 @@ def _leakage(report: dict[str, Any]) -> str:
         return ""
     notions = list(report["notions"])
     rows = [[notion, *map(_figure, row)] for notion, row in zip(notions, system["leakage"], strict=True)]
-    gap = f"Diagonal minus the mean of the rest: {system['leakage_gap']:.3f}"
+    gap = f"Diagonal minus the mean of the rest: {_figure(system['leakage_gap'])}"
     text = f"## Leakage\n\nShare of a notion's triplets (column) that a sub-space (row) of {name} predicts. {gap}.\n\n"
     return text + table(["sub-space", *notions], rows)
 
@@ -94,9 +94,22 @@ def _tags(report: dict[str, Any]) -> str:
     return "## ROC-AUC per tag\n\n" + table(["tag", *(name for name, _ in scoring)], rows)
 
 
+def _not_defined(report: dict[str, Any]) -> str:
+    lines = [f"* {line}\n" for line in _undefined(report)]
+    return "".join(["## Not defined\n\n", *lines]) if lines else ""
+
+
+def _undefined(report: dict[str, Any]) -> list[str]:
+    """A line a reason: what is not defined for it, as `report.json` calls it."""
+    named: dict[str, list[str]] = {}
+    for name, reason in report.get("undefined", {}).items():
+        named.setdefault(reason, []).append(name)
+    return [f"{', '.join(names)}: {reason}" for reason, names in named.items()]
+
+
 def _figure(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def _interval(value: dict[str, float] | None) -> str:
-    return "–" if value is None else f"{value['mean']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"
+def _interval(value: dict[str, float | None] | None) -> str:
+    return "–" if value is None else f"{_figure(value['mean'])} [{_figure(value['low'])}, {_figure(value['high'])}]"

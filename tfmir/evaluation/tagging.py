@@ -21,12 +21,14 @@ def pr_auc(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
     return _per_tag(labels, scores, average_precision_score)
 
 
-def macro_roc_auc_interval(labels: np.ndarray, scores: np.ndarray, *, seed: int = 0) -> Interval:
-    """The mean ROC-AUC over tags with both classes, with its bootstrap interval over tracks.
+def macro_roc_auc_interval(labels: np.ndarray, scores: np.ndarray, *, seed: int = 0) -> Interval | None:
+    """The mean ROC-AUC over tags with both classes, with its bootstrap interval over tracks; None without such a tag.
 
     The resamples use the rank formula (Mann-Whitney), which scikit-learn's area equals.
     """
     usable = _both_classes(labels)
+    if not usable.any():
+        return None
     labels, scores = labels[:, usable], scores[:, usable]
     return resampled(len(labels), lambda rows: _rank_auc(labels[rows], scores[rows]), seed=seed, samples=_SAMPLES)
 

@@ -6,12 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from tfmir.errors import UserError
-
 COUNT = 40_000
 
 
-def draw_triplets(labels: np.ndarray, tags: np.ndarray, *, count: int = COUNT, seed: int = 0) -> np.ndarray:
+def draw_triplets(labels: np.ndarray, tags: np.ndarray, *, count: int = COUNT, seed: int = 0) -> np.ndarray | None:
     """Random triplets of one notion: anchor and positive share a tag that the negative lacks.
 
     The tag is drawn first, each usable one equally often, then the three tracks.
@@ -23,15 +21,13 @@ def draw_triplets(labels: np.ndarray, tags: np.ndarray, *, count: int = COUNT, s
       seed: same seed, same triplets.
 
     Returns:
-      int32 [count, 3]: anchor, positive, negative; track numbers.
-
-    Raises:
-      UserError: no tag of the notion has two tracks with it and one without.
+      int32 [count, 3]: anchor, positive, negative; track numbers. None if no tag of the notion has two tracks with it
+      and one without.
     """
     carriers = labels[:, tags].sum(axis=0)
     usable = np.asarray(tags)[(carriers >= 2) & (carriers < len(labels))]
     if not len(usable):
-        raise UserError("no triplets can be drawn: no tag of the notion has two tracks with it and one without")
+        return None
     rng = np.random.default_rng(seed)
     drawn = rng.choice(usable, count)
     triplets = np.empty([count, 3], np.int32)
@@ -84,16 +80,27 @@ def correct(embeddings: np.ndarray, triplets: np.ndarray) -> np.ndarray:
     return np.einsum("nd,nd->n", anchor, positive) > np.einsum("nd,nd->n", anchor, negative)
 
 
-def leakage_matrix(subspaces: Mapping[str, np.ndarray], triplets: Mapping[str, np.ndarray]) -> np.ndarray:
-    """float64 [notions, notions]: share of notion c's triplets (column) that notion r's sub-space (row) predicts."""
-    return np.array([[correct(part, triplets[column]).mean() for column in triplets] for part in subspaces.values()])
+def leakage_matrix(subspaces: Mapping[str, np.ndarray], triplets: Mapping[str, np.ndarray | None]) -> np.ndarray:
+    """float64 [notions, notions]: share of notion c's triplets (column) that notion r's sub-space (row) predicts.
+
+    The column of a notion without triplets is NaN.
+    """
+    columns = triplets.values()
+    return np.array(
+        [[np.nan if asked is None else correct(part, asked).mean() for asked in columns] for part in subspaces.values()]
+    )
 
 
 def leakage_gap(matrix: np.ndarray) -> float:
     """Mean of the diagonal minus mean of the rest: 0 if the sub-spaces know nothing of their own notions.
 
+    Over the columns of notions with triplets; NaN if there is none, or no other sub-space.
+
     >>> leakage_gap(np.array([[1.0, 0.5], [0.5, 0.8]]))
     0.4
     """
-    diagonal = np.eye(len(matrix), dtype=bool)
-    return float(matrix[diagonal].mean() - matrix[~diagonal].mean()) if len(matrix) > 1 else float("nan")
+    asked = ~np.isnan(matrix).all(axis=0)
+    if len(matrix) < 2 or not asked.any():
+        return float("nan")
+    own = np.eye(len(matrix), dtype=bool)[:, asked]
+    return float(matrix[:, asked][own].mean() - matrix[:, asked][~own].mean())
