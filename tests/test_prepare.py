@@ -97,7 +97,8 @@ def odd_folder(tmp_path):
     soundfile.write(directory / "8khz.wav", noise[: 8000 * 4], 8000)
     soundfile.write(directory / "six.wav", np.stack([noise] * 6, axis=1), RATE)
     soundfile.write(directory / "nan.wav", np.where(noise > 0.49, np.nan, noise), RATE, subtype="FLOAT")
-    rows = [f"{path.name},train,rock" for path in sorted(directory.iterdir())]
+    split = {"good.ogg": "validation", "good.mp3": "test"}
+    rows = [f"{path.name},{split.get(path.name, 'train')},rock" for path in sorted(directory.iterdir())]
     (directory / "annotations.csv").write_text("\n".join(["path,split,genre", *rows, "absent.mp3,train,rock"]) + "\n")
     return directory
 
@@ -116,7 +117,8 @@ def test_a_real_folder_keeps_the_good_and_names_the_rest(odd_folder, tmp_path):
 
     flags = {"corpus": "folder", "audio_dir": str(odd_folder), "output": str(output), "workers": 1}
     build(PrepareParams(**flags, max_rejected_fraction=0.6))
-    assert load_manifest(str(output)).splits["train"].tracks == 4
+    splits = load_manifest(str(output)).splits
+    assert {name: split.tracks for name, split in splits.items()} == {"train": 2, "validation": 1, "test": 1}
 
 
 def test_missing_folder_and_annotations_are_one_line(tmp_path):
@@ -129,14 +131,24 @@ def test_missing_folder_and_annotations_are_one_line(tmp_path):
 
 
 def test_a_library_without_moods_is_prepared_without_that_notion(tmp_path, monkeypatch, capsys):
-    with soundfile.SoundFile(tmp_path / "one.ogg", "w", RATE, 1) as file:
-        file.genre, file.date = "Rock", "1994"
-        file.write(np.zeros(RATE))
+    for name in ("one.ogg", "two.ogg", "three.ogg"):
+        with soundfile.SoundFile(tmp_path / name, "w", RATE, 1) as file:
+            file.genre, file.date = "Rock", "1994"
+            file.write(np.zeros(RATE))
     built = []
     monkeypatch.setattr("tfmir.preparation.build.build_records", lambda corpus, *_, **__: built.append(corpus))
     build(PrepareParams(corpus="folder", audio_dir=str(tmp_path), tags="metadata", output=str(tmp_path / "out")))
     assert built[0].vocabulary.notions == ("genre", "era")
     assert "warning: no file has a mood" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("rows", ["a.wav,X,rock", "a.wav,X,rock\nb.wav,Y,rock"])
+def test_one_or_two_tracks_are_refused_before_anything_is_written(tmp_path, rows):
+    (tmp_path / "tags.csv").write_text(f"path,artist,genre\n{rows}\n")
+    flags = {"corpus": "folder", "audio_dir": str(tmp_path), "annotations": str(tmp_path / "tags.csv"), "workers": 1}
+    with pytest.raises(UserError, match="out: no track is for validation, none for test .[12] train.: training needs"):
+        build(PrepareParams(**flags, output=str(tmp_path / "out")))
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_report_is_written_before_strict_refuses_a_leak(tmp_path, capsys):

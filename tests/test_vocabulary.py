@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tfmir.errors import UserError
-from tfmir.vocabulary import Vocabulary
+from tfmir.vocabulary import Vocabulary, check_notion
 
 VOCABULARY = Vocabulary.from_dict({"genre": ["rock", "dark"], "mood": ["dark"], "era": ["60s", "70s"]})
 
@@ -55,3 +55,57 @@ def test_a_notion_that_stands_twice_is_refused():
 def test_impossible_vocabularies_are_refused(groups, message):
     with pytest.raises(UserError, match=message):
         Vocabulary.from_dict(groups)
+
+
+@pytest.mark.parametrize(
+    "notion",
+    [
+        "genre",
+        "Genre",
+        "mood_theme",
+        "mood-theme",
+        "a.b",
+        "2020s",
+        "_x",
+        "größe",
+        "ジャンル",
+        "शैली",
+        "log_mels",
+        "tags",
+    ],
+)
+def test_a_notion_is_one_word_in_any_script(notion):
+    check_notion(notion, "here")
+    assert Vocabulary.from_dict({notion: ["x"]}).notions == (notion,)
+
+
+@pytest.mark.parametrize(
+    ("notion", "message"),
+    [
+        ("", "has no name"),
+        ("  ", "has no name"),
+        ("\u200b", "no space or sign"),
+        ("a/b", "no slash, no space or sign .* rename it, such as 'a_b'"),
+        ("mood theme", "rename it, such as 'mood_theme'"),
+        ("mood=1", "rename it, such as 'mood_1'"),
+        ("a,b", "rename it, such as 'a_b'"),
+        ("Unnamed: 0", "rename it, such as 'Unnamed_0'"),
+        ("a\nb", "rename it"),
+        ("a\\b", "rename it"),
+        ("-x", "rename it, such as 'x'"),
+        (".", "rename it, such as 'notion'"),
+        ("😀", "rename it"),
+        ("log_mel", "'_log_mel' is the end of a signature's name"),
+        ("genre_log_mel", "'_log_mel' is the end of a signature's name"),
+        ("track_id", "name of a field"),
+        ("Artist", "name of a field.* lower case"),
+        ("split", "name of a field"),
+        ("path", "name of a field"),
+        ("Whole", "name of a field"),
+    ],
+)
+def test_a_name_that_no_signature_or_flag_can_carry_is_refused(notion, message):
+    with pytest.raises(UserError, match=f"^here: .*{message}"):
+        check_notion(notion, "here")
+    with pytest.raises(UserError, match="notion"):
+        Vocabulary.from_dict({"genre": ["x"], notion: ["x"]})

@@ -80,10 +80,11 @@ def build(params: PrepareParams) -> str:
     """Builds the record set, or finishes one that was interrupted; returns its directory.
 
     Raises:
-      UserError: bad flags or annotations, a directory with other records, too many rejected tracks.
+      UserError: bad flags or annotations, no tracks for training or validation, a directory with other records, too
+        many rejected tracks.
     """
     from tfmir.preparation.build import build_records
-    from tfmir.preparation.survey import artist_leaks, refuse_leaks
+    from tfmir.preparation.survey import artist_leaks, refuse_empty_splits, refuse_leaks
 
     if not params.audio:
         raise UserError("--audio_dir is empty: name the folder of the audio")
@@ -92,6 +93,7 @@ def build(params: PrepareParams) -> str:
         if params.tags != "metadata":
             raise UserError(f"notion {notion!r} has no tag: tag some tracks, or remove it from the labels")
         print(f"warning: no file has a {notion}: the records have no such notion", file=sys.stderr)
+    refuse_empty_splits(corpus)
     if params.strict:
         refuse_leaks(corpus)
     elif leaks := artist_leaks(corpus):

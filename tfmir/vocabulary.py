@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -14,19 +16,23 @@ import numpy as np
 
 from tfmir.errors import UserError
 
+# Columns of a label file that are no notion, names of the same in records, and that of a space without notions.
+_FIELDS = frozenset({"path", "split", "artist", "track_id", "artist_id", "whole"})
+LOG_MEL_SUFFIX = "_log_mel"
+
 
 @dataclasses.dataclass(frozen=True)
 class Vocabulary:
     """The tags of a corpus, grouped by similarity notion.
 
     Tags are numbered notion by notion in the order given; a tag's full name is `notion/tag`, so that the same
-    word may stand under two notions.
+    word may stand under two notions. A notion's name is one word, see `check_notion`.
 
     Args:
       groups: per notion its name and its tags.
 
     Raises:
-      UserError: no notion, a notion without tags, or a name used twice.
+      UserError: no notion, a notion without tags, a name used twice, or one that cannot be a notion's.
 
     >>> v = Vocabulary.from_dict({"genre": ["rock", "jazz"], "mood": ["dark"]})
     >>> v.tags
@@ -42,6 +48,7 @@ class Vocabulary:
             raise UserError("the vocabulary has no notion: give at least one column of tags")
         _refuse_repeats("notion", self.notions)
         for notion, tags in self.groups:
+            check_notion(notion, f"notion {notion!r}")
             if not tags:
                 raise UserError(f"notion {notion!r} has no tag: remove it from the vocabulary or tag some tracks")
             _refuse_repeats(f"tag of notion {notion!r}", tags)
@@ -118,6 +125,43 @@ class Vocabulary:
     def from_dict(cls, groups: Mapping[str, Any]) -> Vocabulary:
         """The inverse of `to_dict`."""
         return cls(tuple((notion, tuple(tags)) for notion, tags in groups.items()))
+
+
+def check_notion(notion: str, where: str) -> None:
+    """Refuses what cannot be the name of a notion wherever it is used: `embed_<notion>`, `--weights=<notion>=1`, …
+
+    A name is one word of letters of any script, digits, `_`, `-` and `.`, which does not begin with the last two. It is
+    not that of a field (path, split, artist, track_id, artist_id, whole, in any case), and neither `log_mel` nor does
+    it end in `_log_mel`, as the signatures do that take a log-mel.
+
+    Args:
+      notion: the name.
+      where: it stands, for the message.
+
+    Raises:
+      UserError: says what is expected instead.
+
+    >>> check_notion("mood_theme", "tags.csv")
+    """
+    if not notion.strip():
+        raise UserError(f"{where}: a notion has no name: name it, such as genre, or remove it")
+    if not all(map(_fits_in_word, notion)) or notion[0] in "-.":
+        word = re.sub(r"[\W_]+", "_", notion).strip("_") or "notion"
+        raise UserError(
+            f"{where}: no slash, no space or sign but '_', '-' and '.' in a notion's name: rename it, such as {word!r}"
+        )
+    if notion.lower() in _FIELDS:
+        raise UserError(
+            f"{where}: this is the name of a field, not of a notion: path, split and artist are written in lower case; "
+            "rename or remove any other"
+        )
+    if f"_{notion.lower()}".endswith(LOG_MEL_SUFFIX):
+        raise UserError(f"{where}: {LOG_MEL_SUFFIX!r} is the end of a signature's name: rename the notion")
+
+
+def _fits_in_word(character: str) -> bool:
+    """Marks are parts of the letters of many scripts."""
+    return character in "_-." or unicodedata.category(character)[0] in "LMN"
 
 
 def _refuse_repeats(what: str, names: Sequence[str]) -> None:

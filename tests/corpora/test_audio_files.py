@@ -1,8 +1,9 @@
 import os
+import unicodedata
 
 import pytest
 
-from tfmir.corpora.audio_files import list_audio, require_folder
+from tfmir.corpora.audio_files import as_on_disk, list_audio, require_folder
 from tfmir.errors import UserError
 
 AUDIO = ["a/b/one.MP3", "a/two.flac", "three.Ogg", "x.tar.wav", "ümlaut.m4a"]
@@ -41,3 +42,19 @@ def test_a_folder_that_is_not_there_is_refused(music):
     for path in (music / "nowhere", music / "three.Ogg"):
         with pytest.raises(UserError, match=rf"--audio_dir={path}: no such folder"):
             require_folder(str(path))
+
+
+@pytest.mark.parametrize(("disk", "asked"), [("NFD", "NFC"), ("NFC", "NFD")])
+def test_a_path_is_found_in_either_unicode_form_of_its_folders_and_its_name(tmp_path, disk, asked):
+    path = unicodedata.normalize(disk, "Björk/Jóga é.flac")
+    (tmp_path / path).parent.mkdir()
+    (tmp_path / path).touch()
+    other = unicodedata.normalize(asked, path)
+    assert as_on_disk(str(tmp_path), [other, path, "a.mp3"]) == {other: path, path: path, "a.mp3": "a.mp3"}
+
+
+def test_where_both_forms_lie_there_each_is_itself_and_what_is_nowhere_stays(tmp_path):
+    both = [unicodedata.normalize(form, "é.wav") for form in ("NFC", "NFD")]
+    for name in both:
+        (tmp_path / name).touch()
+    assert as_on_disk(f"file://{tmp_path}", [*both, "ö.wav"]) == {name: name for name in (*both, "ö.wav")}

@@ -33,6 +33,10 @@ def test_notions_stand_in_the_order_of_their_first_tags():
         (["rock\t"], "tag\tnotion", "row 2: tag 'rock', notion '': both are needed"),
         (["\tgenre"], "tag\tnotion", "row 2: tag '', notion 'genre': both are needed"),
         (["rock\tmood/theme"], "tag\tnotion", "notion 'mood/theme': .* without a slash"),
+        (["\u200b\tgenre"], "tag\tnotion", "row 2: .* both are needed"),
+        (["rock\t\u200b"], "tag\tnotion", "row 2: .* both are needed"),
+        (["rock\tlog_mel"], "tag\tnotion", "row 2: notion 'log_mel': '_log_mel' is the end of a signature's name"),
+        (["rock\tmood theme"], "tag\tnotion", "row 2: notion 'mood theme': .* such as 'mood_theme'"),
         (["rock\tgenre", "rock\tmood"], "tag\tnotion", "row 3: tag 'rock' stands twice"),
         (["rock\tgenre"], "tag\tgroup", "expected a column 'notion'"),
         ([], "tag\tnotion", "no rows under the header"),
@@ -41,6 +45,16 @@ def test_notions_stand_in_the_order_of_their_first_tags():
 def test_what_is_malformed_is_named(tmp_path, rows, header, message):
     with pytest.raises(UserError, match=message):
         load_grouping(write(tmp_path, *rows, header=header), default="x")
+
+
+def test_with_a_key_tags_are_the_same_by_it_and_come_back_as_the_labels_spell_them(tmp_path):
+    path = write(tmp_path, "ROCK\tgenre", "jazz\tgenre\tJazz")
+    known = {"Rock", "Jazz", "pop"}
+    assert choose_tags(path, known, key=str.casefold) == {"Rock": "genre/ROCK", "Jazz": "genre/Jazz"}
+    with pytest.raises(UserError, match="2 tags of the vocabulary are not in the labels, the first is 'ROCK'"):
+        choose_tags(path, known)
+    with pytest.raises(UserError, match="row 3: tag 'rock' stands twice"):
+        choose_tags(write(tmp_path, "ROCK\tgenre", "rock\tgenre"), known, key=str.casefold)
 
 
 def test_a_tag_that_the_labels_do_not_know_is_refused(tmp_path):

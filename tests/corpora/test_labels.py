@@ -43,14 +43,19 @@ def test_an_open_end_keeps_its_delimiters(tmp_path):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ("a,a\n1,2\n", "a column stands twice in the header"),
+        ("a,b,a\n1,2,3\n", "a column stands twice in the header .*: 'a': give each a name of its own"),
         ("b\n1\n", r"the header is \['b'\], expected a column 'a'"),
         ("", r"the header is \[\], expected a column 'a'"),
         ("a\n", "no rows under the header"),
         ("a\n\n\n", "no rows under the header"),
         ("a\n1,2\n", "row 2: more fields than the header has; quote those with a ','"),
         ('a\n"1\n', "row 2: .*is a quote not closed"),
-        (b"a\n\xe9\n", "not UTF-8 at byte 2"),
+        (b"a\n\xe9\n", "t.csv, line 2: not UTF-8 at byte 2: save it as UTF-8"),
+        (b"a\r\nb\r\n\r\nr\xf6ck\r\n", "line 4: not UTF-8 at byte 9"),
+        (b"a\rb\rr\x80\r", "line 3: not UTF-8"),
+        ("a,b\n1,2\n".encode("utf-16"), "line 1: not UTF-8 at byte 0"),
+        ("a;b\n1;2\n", r"expected a column 'a': its cells are separated by ';', not by ','"),
+        ("a\tb\n1\t2\n", r"its cells are separated by '\\t', not by ','"),
     ],
 )
 def test_what_is_malformed_is_named(tmp_path, data, message):
@@ -82,6 +87,10 @@ def test_a_missing_file_says_what_was_expected(tmp_path):
         ("/etc/passwd", None),
         ("//a.mp3", None),
         ("\\a.mp3", None),
+        ("C:\\Music\\a.mp3", None),
+        ("c:/a.mp3", None),
+        ("\\\\server\\a.mp3", None),
+        ("a: b/c.mp3", "a: b/c.mp3"),
         ("a\0.mp3", None),
     ],
 )

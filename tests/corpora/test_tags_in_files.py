@@ -1,6 +1,8 @@
 import json
 import struct
 
+import mutagen.id3
+import mutagen.wave
 import numpy as np
 import pytest
 import soundfile
@@ -57,6 +59,18 @@ def test_metadata_gives_genre_mood_and_era_in_lower_case(music):
     assert all(track.split in ("train", "validation", "test") for track in corpus.tracks)
 
 
+def test_placeholders_in_every_kind_of_file_are_no_tags(music):
+    tagged_ogg(music / "a/one.ogg", genre="Unknown Genre", date="0000")
+    tagged_mp3(music / "two.mp3", TCON="(12)", TMOO="N/A", TYER="9999")
+    wave = mutagen.wave.WAVE(music / "three.wav")
+    wave.add_tags()
+    wave.tags.add(mutagen.id3.TCON(encoding=3, text=["(17)", "12"]))
+    wave.save()
+    assert tags_of(load(str(music), "", tags="metadata")) == {
+        "a/one.ogg": set(), "two.mp3": set(), "three.wav": {"genre/rock"}
+    }  # fmt: skip
+
+
 def test_a_file_whose_metadata_cannot_be_read_has_no_tags(music):
     (music / "broken.mp3").write_bytes(b"ID3\x04" + bytes(range(200)))
     assert tags_of(load(str(music), "", tags="metadata"))["broken.mp3"] == set()
@@ -78,6 +92,21 @@ def test_sidecars_name_notions_artist_and_split(music):
     assert [(t.track_id, t.split) for t in corpus.tracks if t.track_id == "two.mp3"] == [("two.mp3", "test")]
 
 
+def test_notions_of_sidecars_are_spelt_like_tags(music):
+    """Most frequent; two keys of one sidecar are joined."""
+    (music / "a/one.json").write_text(json.dumps({"genre": "rock", " Genre ": "pop"}))
+    (music / "two.json").write_text(json.dumps({"genre": "Rock"}))
+    (music / "three.json").write_text(json.dumps({"genre": "rock"}))
+    found = tags_of(load(str(music), "", tags="json"))
+    assert found == {"a/one.ogg": {"genre/rock", "genre/pop"}, "two.mp3": {"genre/rock"}, "three.wav": {"genre/rock"}}
+
+
+def test_a_sidecar_is_found_in_either_unicode_form(tmp_path):
+    soundfile.write(tmp_path / "Jo\u0301ga.wav", SILENCE, RATE)
+    (tmp_path / "J\u00f3ga.json").write_text(json.dumps({"genre": "pop"}))
+    assert tags_of(load(str(tmp_path), "", tags="json")) == {"Jo\u0301ga.wav": {"genre/pop"}}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -88,6 +117,13 @@ def test_sidecars_name_notions_artist_and_split(music):
         ('{"split": "all", "genre": "a"}', "split 'all' is none of"),
         ('{"artist": 1}', "artist 1, split None: both are texts"),
         ('{"artist": "\\ud83d"}', "not JSON .*surrogates"),
+        ('{"": "a"}', "key '': a notion has no name"),
+        ('{"  ": "a"}', "key '  ': a notion has no name"),
+        ('{"\\u200b": "a"}', "a notion has no name"),
+        ('{"mood/theme": "a"}', "key 'mood/theme': no slash"),
+        ('{"log_mel": "a"}', "key 'log_mel': '_log_mel' is the end"),
+        ('{"Artist": "a"}', "key 'Artist': .* lower case"),
+        ('{"genre": "a", "genre": "b"}', "not JSON .*'genre' stands twice"),
     ],
 )
 def test_a_malformed_sidecar_is_named(music, text, message):

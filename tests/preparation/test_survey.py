@@ -7,7 +7,7 @@ import soundfile
 from tfmir.corpora import folder
 from tfmir.errors import UserError
 from tfmir.preparation.inspection import inspect_files
-from tfmir.preparation.survey import artist_leaks, refuse_leaks, survey, survey_text
+from tfmir.preparation.survey import artist_leaks, refuse_empty_splits, refuse_leaks, survey, survey_text
 
 RATE = 22050
 CSV = """path,split,artist,genre,mood,era
@@ -83,3 +83,40 @@ def test_without_audio_the_labels_lengths_count_and_else_nobody_knows(corpus):
     assert survey(corpus)["hours"] is None
     assert "| hours | unknown | unknown | unknown | unknown |" in survey_text(survey(corpus))
     assert survey(corpus)["problems"] == {}
+
+
+def in_splits(tmp_path, splits):
+    rows = [f"{i}.wav,{split},rock" for i, split in enumerate(splits.split())]
+    (tmp_path / "t.csv").write_text("\n".join(["path,split,genre", *rows]))
+    return folder.load(str(tmp_path), str(tmp_path / "t.csv"), name="few")
+
+
+@pytest.mark.parametrize(
+    ("splits", "message"),
+    [
+        ("train", "^few: no track is for validation, none for test .1 train.: training needs .* mend the column split"),
+        ("test", "no track is for train, none for validation .1 test."),
+        ("validation test", "no track is for train .1 validation, 1 test."),
+        ("train train test test", "no track is for validation .2 train, 2 test."),
+    ],
+)
+def test_splits_that_training_needs_must_have_tracks(tmp_path, splits, message):
+    with pytest.raises(UserError, match=message):
+        refuse_empty_splits(in_splits(tmp_path, splits))
+
+
+@pytest.mark.parametrize(
+    ("splits", "message"),
+    [
+        ("train validation", "warning: few: no track is for test: evaluate will find nothing\n"),
+        ("train validation test", ""),
+    ],
+)
+def test_without_tracks_to_test_on_one_is_warned(tmp_path, capsys, splits, message):
+    refuse_empty_splits(in_splits(tmp_path, splits))
+    assert capsys.readouterr().err == message
+
+
+def test_people_read_which_splits_are_empty(tmp_path):
+    text = survey_text(survey(in_splits(tmp_path, "train")))
+    assert "**splits without a track: 2**\n    * validation\n    * test\n" in text

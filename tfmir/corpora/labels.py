@@ -7,11 +7,14 @@ import dataclasses
 import io
 import pathlib
 import posixpath
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from tfmir.corpora.corpus import SPLITS, Corpus, Track
 from tfmir.errors import UserError
 from tfmir.vocabulary import Vocabulary
+
+_OUTSIDE = re.compile(r"/|\.\.(/|$)|[A-Za-z]:/")  # the last is a drive of Windows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,14 +55,16 @@ def read_text(path: str, *, what: str) -> str:
     """A label file as text; a byte order mark is dropped.
 
     Raises:
-      UserError: no such file, or not UTF-8.
+      UserError: no such file, or not UTF-8; names the line.
     """
     try:
-        return pathlib.Path(path).read_bytes().decode("utf-8-sig")
+        data = pathlib.Path(path).read_bytes()
+        return data.decode("utf-8-sig")
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         raise UserError(f"--annotations={path}: no such file: expected {what}") from error
     except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 at byte {error.start}: save it as UTF-8") from error
+        line = len(data[: error.start + 1].splitlines())
+        raise UserError(f"{path}, line {line}: not UTF-8 at byte {error.start}: save it as UTF-8") from error
 
 
 def read_rows(path: str, *, needed: Sequence[str], what: str, delimiter: str = ",", open_end: str = "") -> list[Row]:
@@ -84,9 +89,12 @@ def read_rows(path: str, *, needed: Sequence[str], what: str, delimiter: str = "
     header = [name.strip() for name in lines[0][1]] if lines else []
     for name in needed:
         if name not in header:
-            raise UserError(f"{path}: the header is {header}, expected a column {name!r}")
-    if len(set(header)) < len(header):
-        raise UserError(f"{path}: a column stands twice in the header {header}")
+            raise UserError(f"{path}: the header is {header}, expected a column {name!r}{_other(header, delimiter)}")
+    for name in filter(None, header):
+        if header.count(name) > 1:
+            raise UserError(
+                f"{path}: a column stands twice in the header {header}: {name!r}: give each a name of its own"
+            )
     rows = []
     for number, found in lines[1:]:
         where, cells = f"{path}, row {number}", [cell.strip() for cell in found]
@@ -101,8 +109,14 @@ def read_rows(path: str, *, needed: Sequence[str], what: str, delimiter: str = "
     return rows
 
 
+def _other(header: Sequence[str], delimiter: str) -> str:
+    """What to say of a header that is one cell because its cells are separated by something else."""
+    others = [sign for sign in ";\t," if sign != delimiter and len(header) == 1 and sign in header[0]]
+    return f": its cells are separated by {others[0]!r}, not by {delimiter!r}" if others else ""
+
+
 def inside(path: str, where: str) -> str:
-    """A path below the audio folder in its one normal form.
+    """A path below the audio folder in its one normal form; the back-slashes of Windows are slashes.
 
     Raises:
       UserError: it is empty, or leads out of the folder.
@@ -113,8 +127,8 @@ def inside(path: str, where: str) -> str:
     normal = posixpath.normpath(path.strip().replace("\\", "/"))
     if not path.strip():
         raise UserError(f"{where}: the path is empty")
-    if normal.startswith(("../", "/")) or normal in ("..", ".") or "\0" in normal:
-        raise UserError(f"{where}: path {path!r} leads out of the audio folder")
+    if _OUTSIDE.match(normal) or normal == "." or "\0" in normal:
+        raise UserError(f"{where}: path {path!r} leads out of the audio folder: write it as it lies below it")
     return normal
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import pathlib
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,13 +12,15 @@ import mutagen
 from mutagen.easymp4 import EasyMP4Tags
 from tqdm import tqdm
 
-from tfmir.corpora.audio_files import list_audio
+from tfmir.corpora import metadata
+from tfmir.corpora.audio_files import as_on_disk, list_audio
+from tfmir.corpora.spelling import tidy
 from tfmir.errors import UserError
+from tfmir.vocabulary import check_notion
 
 # The same in the ID3 frames of a WAV or AIFF file, which have no other names.
 _FRAMES = {"genre": "TCON", "mood": "TMOO", "date": "TDRC", "artist": "TPE1"}
 EasyMP4Tags.RegisterFreeformKey("mood", "MOOD")
-_YEAR = re.compile(r"\b(1[89]\d\d|20\d\d)\b")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,13 +42,13 @@ class Tagged:
     split: str | None = None
 
 
-def split_tags(cell: str, separators: str = ";") -> list[str]:
-    """The tags in a cell, sorted, each once.
+def split_tags(cell: str) -> list[str]:
+    """The tags in a cell, separated by `;`, sorted, each once.
 
     >>> split_tags("rock; jazz ;rock;")
     ['jazz', 'rock']
     """
-    return sorted({tag.strip() for tag in re.split(f"[{re.escape(separators)}]", cell)} - {""})
+    return sorted({tidy(tag) for tag in cell.split(";")} - {""})
 
 
 def read_sidecars(audio_dir: str) -> list[Tagged]:
@@ -57,9 +58,11 @@ def read_sidecars(audio_dir: str) -> list[Tagged]:
     split may be missing, every other key is a notion. A track without a sidecar has no tags.
 
     Raises:
-      UserError: a sidecar that is not such an object, or no sidecar at all.
+      UserError: a sidecar that is not such an object, a key that cannot be a notion's name, or no sidecar at all.
     """
-    tracks = [_sidecar(audio_dir, path) for path in list_audio(audio_dir)]
+    beside = {path: _sidecars(path) for path in list_audio(audio_dir)}
+    spelt = as_on_disk(audio_dir, [sidecar for sidecars in beside.values() for sidecar in sidecars])
+    tracks = [_sidecar(audio_dir, path, [spelt[sidecar] for sidecar in sidecars]) for path, sidecars in beside.items()]
     if not any(track.where.endswith(".json") for track in tracks):
         raise UserError(f"--audio_dir={audio_dir}: no JSON file beside any of its {len(tracks)} audio files")
     return tracks
@@ -68,8 +71,9 @@ def read_sidecars(audio_dir: str) -> list[Tagged]:
 def read_metadata(audio_dir: str) -> list[Tagged]:
     """All audio below a folder, with the genres, moods and date that the files carry; the date's decade is the era.
 
-    Genres and moods are written in lower case, several of them with `;`, `,`, `/` or as several fields. What cannot
-    be read has no tags: whether it is audio is for the writer to say.
+    Genres and moods are written in lower case, several of them with `;`, `,`, `/` or as several fields; placeholders
+    such as `Unknown Genre` are no tags (see `metadata.py`). What cannot be read has no tags: whether it is audio is for
+    the writer to say.
     """
     return [
         _metadata(audio_dir, path)
@@ -77,17 +81,21 @@ def read_metadata(audio_dir: str) -> list[Tagged]:
     ]
 
 
-def _sidecar(audio_dir: str, path: str) -> Tagged:
-    audio = pathlib.Path(audio_dir, path)
-    for sidecar in (audio.with_suffix(".json"), audio.with_name(audio.name + ".json")):
+def _sidecars(path: str) -> tuple[str, str]:
+    """Where the sidecar of an audio file may be."""
+    return str(pathlib.PurePosixPath(path).with_suffix(".json")), f"{path}.json"
+
+
+def _sidecar(audio_dir: str, path: str, sidecars: list[str]) -> Tagged:
+    for sidecar in (pathlib.Path(audio_dir, name) for name in sidecars):
         if sidecar.exists():
             return _parse_sidecar(sidecar, path)
-    return Tagged(path, {}, str(audio))
+    return Tagged(path, {}, str(pathlib.Path(audio_dir, path)))
 
 
 def _parse_sidecar(sidecar: pathlib.Path, path: str) -> Tagged:
     try:
-        value = json.loads(sidecar.read_bytes())
+        value = json.loads(sidecar.read_bytes(), object_pairs_hook=_object)
         json.dumps(value, ensure_ascii=False).encode()  # half of a pair of surrogates is no text
     except ValueError as error:
         raise UserError(f"{sidecar}: not JSON ({error})") from error
@@ -96,26 +104,35 @@ def _parse_sidecar(sidecar: pathlib.Path, path: str) -> Tagged:
     artist, split = value.pop("artist", ""), value.pop("split", None)
     if not isinstance(artist, str) or not isinstance(split, str | None):
         raise UserError(f"{sidecar}: artist {artist!r}, split {split!r}: both are texts, or not there")
-    return Tagged(
-        path, {key: _texts(tags, f"{sidecar}, {key!r}") for key, tags in value.items()}, str(sidecar), artist, split
-    )
+    for key in value:
+        check_notion(tidy(key), f"{sidecar}, key {key!r}")
+    tags = {key: _texts(tags, f"{sidecar}, {key!r}") for key, tags in value.items()}
+    return Tagged(path, tags, str(sidecar), artist, split)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, whose keys stand once: Python alone would keep the last of two."""
+    keys = [key for key, _ in pairs]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise ValueError(f"key {key!r} stands twice")
+    return dict(pairs)
 
 
 def _texts(value: Any, where: str) -> list[str]:
     texts = [value] if isinstance(value, str) else value
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise UserError(f"{where}: {value!r} found, expected a text or a list of texts")
-    return sorted({text.strip() for text in texts} - {""})
+    return sorted({tidy(text) for text in texts} - {""})
 
 
 def _metadata(audio_dir: str, path: str) -> Tagged:
     audio = str(pathlib.Path(audio_dir, path))
     fields = _fields(audio)
-    year = _YEAR.search(" ".join(fields["date"]))
     tags = {
-        "genre": _lower(fields["genre"]),
-        "mood": _lower(fields["mood"]),
-        "era": [f"{year[0][:3]}0s"] if year else [],
+        "genre": metadata.genres(fields["genre"]),
+        "mood": metadata.moods(fields["mood"]),
+        "era": metadata.decade(fields["date"]),
     }
     return Tagged(path, tags, audio, " & ".join(fields["artist"]))
 
@@ -128,7 +145,3 @@ def _fields(audio: str) -> dict[str, list[str]]:
         file = None
     found = getattr(file, "tags", None) or {}
     return {name: [str(text) for text in found.get(name) or found.get(frame) or ()] for name, frame in _FRAMES.items()}
-
-
-def _lower(texts: list[str]) -> list[str]:
-    return split_tags(";".join(texts).lower(), separators=";,/\0")

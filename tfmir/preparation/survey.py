@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -52,6 +53,20 @@ def refuse_leaks(corpus: Corpus) -> None:
             f"{len(leaks)} artists have tracks in more than one split, the first is {first!r} ({_counts(splits)}): "
             "give each of them one split, or leave --strict out"
         )
+
+
+def refuse_empty_splits(corpus: Corpus) -> None:
+    """Raises UserError if there is nothing to train on, or to validate with; with nothing to test on, it warns."""
+    counts = collections.Counter(track.split for track in corpus.tracks)
+    empty = [split for split in SPLITS if not counts[split]]
+    said = f"{corpus.name}: no track is for {', none for '.join(empty)}"
+    if {"train", "validation"} & set(empty):
+        raise UserError(
+            f"{said} ({_counts(_in_order(counts))}): training needs train and validation: give three tracks at least, "
+            "or mend the column split"
+        )
+    if empty:
+        print(f"warning: {said}: evaluate will find nothing", file=sys.stderr)
 
 
 def survey(corpus: Corpus, facts: Iterable[FileFacts] = ()) -> dict[str, Any]:
@@ -122,7 +137,9 @@ def _findings(report: Mapping[str, Any]) -> list[str]:
     leaks = [f"{artist}: {_counts(splits)}" for artist, splits in report["artist_leaks"].items()]
     rare = [f"{tag}: {count}" for tag, count in report["rare_tags"].items()]
     problems = [f"{track_id}: {problem}" for track_id, problem in report["problems"].items()]
+    empty = [split for split, count in report["tracks"].items() if not count]
     return [
+        _list("splits without a track", empty),
         _list("notions without a tag", report["empty_notions"]),
         _list(f"tags of fewer than {RARE} tracks", rare),
         _list("artists in more than one split (a leak)", leaks),

@@ -12,9 +12,9 @@ import tensorflow as tf
 
 from tfmir.inference.audio import embed_waveforms
 from tfmir.model.system import System
+from tfmir.vocabulary import LOG_MEL_SUFFIX
 
 Outputs = dict[str, tf.Tensor]
-LOG_MEL_SUFFIX = "_log_mel"
 
 
 def outputs(system: System, embedding: tf.Tensor) -> Outputs:

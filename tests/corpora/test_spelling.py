@@ -1,0 +1,50 @@
+import pytest
+
+from tfmir.corpora.spelling import key, tidy, unified
+
+NFC, NFD = "Bj\u00f6rk", "Bjo\u0308rk"
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("  hip   hop ", "hip hop"),
+        ("hip\u00a0hop", "hip hop"),
+        ("hip\n\thop", "hip hop"),
+        ("\ufeffrock\u200b", "rock"),
+        (NFD, NFC),
+        ("R&B", "R&B"),
+        (" \u200b ", ""),
+    ],
+)
+def test_a_text_has_one_clean_form(text, clean):
+    assert tidy(text) == clean
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("Rock", "rock", True),
+        ("hip  hop", " Hip Hop", True),
+        (NFC, NFD.upper(), True),
+        ("STRASSE", "straße", True),
+        ("hip-hop", "hip hop", False),
+        ("cafe", "café", False),
+    ],
+)
+def test_what_is_the_same_to_a_reader_has_the_same_key(one, other, same):
+    assert (key(one) == key(other)) == same
+
+
+@pytest.mark.parametrize(
+    ("texts", "shown"),
+    [
+        (["rock", "Rock", "Rock"], "Rock"),
+        (["ROCK", "rock ", "rock", "Rock", "Rock"], "Rock"),  # two of two spellings: the first in the alphabet
+        (["rock", "Rock"], "Rock"),
+        ([NFD, NFD, NFC], NFC),
+    ],
+)
+def test_the_most_frequent_spelling_is_shown_whatever_the_order(texts, shown):
+    assert set(unified(texts).values()) == set(unified(reversed(texts)).values()) == {shown}
+    assert set(unified(texts)) == set(texts)
