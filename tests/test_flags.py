@@ -1,4 +1,7 @@
 import dataclasses
+import importlib
+import os
+import pwd
 import subprocess
 import sys
 
@@ -21,6 +24,7 @@ class Inner:
 class Outer:
     run: str = field("", "the run")
     flag: bool = field(True, "a switch")
+    count: int = field(1, "a number")
     inner: Inner = Inner()
 
 
@@ -59,7 +63,17 @@ def test_a_flag_file_stands_where_it_is_given(tmp_path):
         ("--rat=3", "rate"),
         ("--rate=-1", "--rate=-1.0 .* above 0"),
         ("--rate=nan", "above 0"),
-        ("--rate=fast", "--rate"),
+        ("--rate=inf", "--rate=inf is too large"),
+        ("--rate=fast", "^--rate=fast: no number$"),
+        ("--rate=", "^--rate=: no number$"),
+        ("--rate", "^Missing value for flag --rate "),
+        ("--count=3.0", "^--count=3.0: no whole number$"),
+        ("--count=9999999999", "--count=9999999999 is too large: it must be at most 2147483647"),
+        ("--noflag=x", "--noflag=x: a switch takes true or false: write --flag or --noflag"),
+        ("--noflag=false", "--noflag=false: a switch takes true or false: write --flag or --noflag"),
+        ("--noflag=", "--noflag=: a switch takes true or false"),
+        ("--flag=", "--flag=: a switch takes true or false"),
+        ("--flag=maybe", "--flag=maybe: a switch takes true or false: write --flag or --noflag"),
         ("--kind=c", "--kind=c is none of a, b"),
         ("--hidden=3", "hidden"),
         ("stray", "stray word 'stray'"),
@@ -71,6 +85,46 @@ def test_a_flag_file_stands_where_it_is_given(tmp_path):
 def test_mistakes_are_one_clear_message(word, message):
     with pytest.raises(UserError, match=message) as told:
         parse(["x", word], Outer)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("word", ["False", "false", "0", "no", "off", "F"])
+def test_a_switch_may_be_spelled_out(word):
+    """In a word of its own too, from which it is told by what it says; the next flag is no value."""
+    for words in (
+        [f"--flag={word}"],
+        ["--flag", word],
+        ["-flag", word],
+        ["--flag", "--noflag"],
+        ["--flag=1", "--noflag"],
+    ):
+        assert parse(["x", *words], Outer) == Outer(flag=False)
+    assert parse(["x", "--noflag", "--flag", "True"], Outer) == Outer()
+    assert parse(["x", "--noflag", "--flag=yes"], Outer) == Outer()
+    for words in (["--noflag", word], ["--flag", "maybe"]):
+        with pytest.raises(UserError, match=words[1]):
+            parse(["x", *words], Outer)
+
+
+def test_a_flag_that_is_given_twice_counts_as_given_last():
+    assert parse(["x", "--rate=2", "--kind=b", "--rate=3", "--flag", "--noflag"], Outer).inner.rate == 3.0
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("--bogus_flag=1", "Unknown command line flag 'bogus_flag'"),
+        ("--rate=fast", "--rate=fast: no number"),
+        ("--rate=2  # a comment", "--rate=2  # a comment: no number"),
+        ("--noflag=1", "--noflag=1: a switch takes true or false"),
+        ("rate=2", "stray word 'rate=2'"),
+    ],
+)
+def test_a_mistake_in_a_flag_file_is_told_with_its_line(tmp_path, line, message):
+    (tmp_path / "a.flags").write_text(f"# first\n--kind=b\n{line}\n")
+    with pytest.raises(UserError) as told:
+        parse(["x", "--count=3", f"--flagfile={tmp_path}/a.flags", "--rate=3"], Outer)
+    assert str(told.value).startswith(f"{tmp_path}/a.flags, line 3: {message}")
     assert "\n" not in str(told.value)
 
 
@@ -103,7 +157,7 @@ def test_a_nested_flag_file_that_is_nowhere_names_the_one_it_stands_in(tmp_path)
 
 def test_a_flag_file_that_is_no_text_is_refused(tmp_path):
     (tmp_path / "a.flags").write_bytes(b"--kind=\xff\n")
-    with pytest.raises(UserError, match="a.flags: not UTF-8"):
+    with pytest.raises(UserError, match="a.flags, line 1: not UTF-8: save the file as UTF-8"):
         parse(["x", f"--flagfile={tmp_path}/a.flags"], Outer)
 
 
@@ -171,6 +225,8 @@ def test_a_run_is_named_after_the_system_and_the_corpus_if_it_is_another(words, 
         ("--records=tfrecords/demo\n", "runs/base"),
         ("--rate=2\n", "runs/base"),
         ("--flagfile=inner.flags\n", "runs/base-more"),
+        ("--records tfrecords/mine\n", "runs/base-more"),
+        ("--records=tfrecords/demo/\n", "runs/base"),
     ],
 )
 def test_records_named_by_a_nested_flag_file_count_for_the_one_that_was_given(tmp_path, text, run):
@@ -215,6 +271,65 @@ def test_every_flag_has_a_help_text_and_a_name_of_its_own():
     given = [(name, text) for name, text in flags(TrainCommand()) if text is not None]
     assert len({name for name, _ in given}) == len(given) > 20
     assert all(text for _, text in given)
+
+
+COMMANDS = {
+    "prepare": ("audio_dir", "annotations", "vocabulary", "output"),
+    "train": ("records", "run"),
+    "evaluate": ("run", "human_triplets", "audio_dir"),
+    "export": ("run", "output"),
+    "search": ("run", "library", "like"),
+    "compare": ("output", "settings", "published", "stored", "human_triplets", "audio_dir", "launch"),
+    "tune": ("records", "output"),
+}
+PATHS = [(command, name) for command, names in COMMANDS.items() for name in names]
+
+
+def params_of(command):
+    module = importlib.import_module(f"tfmir.{command}")
+    return next(value for name, value in vars(module).items() if name.lower().startswith(command) and name[-1] in "sd")
+
+
+@pytest.mark.parametrize(("command", "name"), PATHS)
+def test_a_path_begins_at_home_and_ends_as_it_likes(command, name, monkeypatch):
+    """In every command; what is in a store is left as it is, and so is what a tilde does not begin."""
+    monkeypatch.setenv("HOME", "/home/anna")
+    named = {"library": "/", "like": "/"}.get(name, "")  # where a folder `test/` is not the split `test`
+    for given, found in {
+        "~/a b/x": "/home/anna/a b/x",
+        "~": "/home/anna",
+        "x//": "x" + 2 * named,
+        "/": "/",
+        "./~x": "./~x",
+        "x~": "x~",
+        "~nobody-at-all/x": "~nobody-at-all/x",
+        "s3://bucket/~/x": "s3://bucket/~/x",
+        "gs://bucket/x/": "gs://bucket/x",
+    }.items():
+        assert getattr(parse(["x", f"--{name}={given}"], params_of(command)), name) == found
+    monkeypatch.delenv("HOME")
+    home = pwd.getpwuid(os.getuid()).pw_dir
+    assert getattr(parse(["x", f"--{name}=~/x"], params_of(command)), name) == f"{home}/x"
+
+
+def test_every_flag_that_is_a_path_is_marked_as_one():
+    """By what it is called or what its help says: a new one is not forgotten."""
+    for command, names in COMMANDS.items():
+        fields = dataclasses.fields(params_of(command))
+        assert {f.name for f in fields if f.metadata.get("path")} == set(names)
+
+
+def test_a_list_of_paths_is_expanded_one_by_one(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/anna")
+    assert parse(["x", "--settings=~/a.flags, b.flags,~/c/"], params_of("compare")).settings == (
+        "/home/anna/a.flags,b.flags,/home/anna/c"
+    )
+
+
+def test_a_user_without_a_home_is_told(monkeypatch):
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    with pytest.raises(UserError, match="--run=~/x: this user has no home: set HOME, or write the path out"):
+        parse(["x", "--run=~/x"], TrainCommand)
 
 
 def test_help_lists_the_flags_without_importing_tensorflow():

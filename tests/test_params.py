@@ -1,10 +1,13 @@
 import dataclasses
 import json
+import sys
 
+import numpy as np
 import pytest
 
 from tfmir.errors import UserError
 from tfmir.params import (
+    MAX_SEED,
     EncoderParams,
     FeatureParams,
     RunParams,
@@ -54,6 +57,9 @@ def test_the_records_depend_on_the_spectrum_not_on_the_excerpt():
         (EncoderParams(blocks=7), "--blocks=7 is too large: it must be at most 6"),
         (EncoderParams(width_multiplier=0.0), "--width_multiplier=0.0 is too small: it must be above 0"),
         (SystemParams(margin=float("nan")), "--margin=nan is too small: it must be at least 0.0"),
+        (SystemParams(margin=float("inf")), f"--margin=inf is too large: it must be at most {sys.float_info.max}"),
+        (TrainParams(seed=2**32), "--seed=4294967296 is too large: it must be at most 4294967295"),
+        (TrainParams(epochs=2**31), "--epochs=2147483648 is too large: it must be at most 2147483647"),
         (SystemParams(negatives="soft"), "--negatives=soft is none of random, all, semihard, hard"),
     ],
 )
@@ -67,6 +73,13 @@ def test_bounds_themselves_are_allowed():
     check(EncoderParams(blocks=6, embedding_dim=1))
     check(SystemParams(margin=0.0))
     check(TrainParams(epochs=1, max_cuts=0, seed=0))
+    check(TrainParams(seed=MAX_SEED))
+
+
+def test_the_largest_seed_is_that_of_numpy():
+    np.random.RandomState(MAX_SEED)
+    with pytest.raises(ValueError, match="Seed must be between 0 and 2\\*\\*32 - 1"):
+        np.random.RandomState(MAX_SEED + 1)
 
 
 def test_sizes_by_hand():

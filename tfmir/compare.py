@@ -16,7 +16,7 @@ import pathlib
 from tfmir import command, files, resources
 from tfmir.errors import UserError
 from tfmir.experiments.systems import ALL
-from tfmir.params import field
+from tfmir.params import MAX_SEED, field
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,16 +25,18 @@ class CompareParams:
 
     systems: str = field(",".join(ALL), "names of flag files in --launch, separated by commas")
     seeds: str = field("0,1,2", "seeds, separated by commas; every system is trained with each")
-    output: str = field("runs/comparison", "directory of the runs and of the report")
-    settings: str = field("", "flag files given to every run after its system's own, separated by commas")
+    output: str = field("runs/comparison", "directory of the runs and of the report", path=True)
+    settings: str = field("", "flag files given to every run after its system's own, separated by commas", path="list")
     published: str = field(
-        "", "CSV of published figures (system, column, value): each gets a column beside ours, on other data"
+        "", "CSV of published figures (system, column, value): each gets a column beside ours, on other data", path=True
     )
-    stored: str = field("", "report.json of an earlier comparison: only its tables are written again, to --output")
-    human_triplets: str = field("", "votes of listeners for every run, as evaluate takes them")
-    audio_dir: str = field("", "folder with the songs of --human_triplets")
+    stored: str = field(
+        "", "report.json of an earlier comparison: only its tables are written again, to --output", path=True
+    )
+    human_triplets: str = field("", "votes of listeners for every run, as evaluate takes them", path=True)
+    audio_dir: str = field("", "folder with the songs of --human_triplets", path=True)
     tsne_tags: str = field("", "notion/a,b: two tags for the t-SNE of a disentangled triplet system (paper, Figure 3)")
-    launch: str = field("launch", "directory of the systems' flag files")
+    launch: str = field("launch", "directory of the systems' flag files", path=True)
     jobs: int = field(1, "runs side by side; the cores are shared out among them", lower=1)
 
 
@@ -50,7 +52,7 @@ def main(params: CompareParams) -> None:
         report = rewrite(params.stored, output, published=load_published(params.published))
         print(f"{report}\nreport: {output / 'report.md'}")
         return
-    systems, seeds = _words(params.systems), [_seed(word) for word in _words(params.seeds)]
+    systems, seeds = _words(params.systems), _seeds(params.seeds)
     if not systems or not seeds:
         raise UserError("nothing to compare: --systems and --seeds need a name and a number at least")
     flag_files = {system: f"{params.launch}/{system}.flags" for system in systems}
@@ -93,10 +95,15 @@ def _words(text: str) -> list[str]:
     return words
 
 
-def _seed(word: str) -> int:
-    if not word.isdigit():
-        raise UserError(f"--seeds: {word!r} is no whole number")
-    return int(word)
+def _seeds(text: str) -> list[int]:
+    words = _words(text)
+    for word in words:
+        if not word.isdecimal() or int(word) > MAX_SEED:
+            raise UserError(f"--seeds: {word!r} is no whole number from 0 to {MAX_SEED}")
+    seeds = list(map(int, words))
+    if len(set(seeds)) < len(seeds):
+        raise UserError(f"--seeds={text}: the same seed stands twice")
+    return seeds
 
 
 if __name__ == "__main__":

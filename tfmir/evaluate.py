@@ -18,12 +18,14 @@ from tfmir.params import field
 class EvaluateParams:
     """Flags of the command."""
 
-    run: str = field("", "run directory, such as runs/proxy")
+    run: str = field("", "run directory, such as runs/proxy", path=True)
     baselines: bool = field(True, "compare with the untrained encoder, statistics and chance")
     human_triplets: str = field(
-        "", "dim-sim's CSV (Zenodo 3889149) or MagnaTagATune's comparisons_final.csv: agreement with listeners, too"
+        "",
+        "dim-sim's CSV (Zenodo 3889149) or MagnaTagATune's comparisons_final.csv: agreement with listeners, too",
+        path=True,
     )
-    audio_dir: str = field("", "folder with the songs of --human_triplets, each file named by the song's id")
+    audio_dir: str = field("", "folder with the songs of --human_triplets, each file named by the song's id", path=True)
 
 
 def main(params: EvaluateParams) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from tfmir.params import field
 class ExportParams:
     """Flags of the command."""
 
-    run: str = field("", "run directory, such as runs/proxy")
-    output: str = field("export/models", "folder of all exported models")
+    run: str = field("", "run directory, such as runs/proxy", path=True)
+    output: str = field("export/models", "folder of all exported models", path=True)
     name: str = field("tfmir", "name of the model, as TensorFlow Serving will call it")
     version: int = field(0, "version of the model; 0: the next one", lower=0)
 

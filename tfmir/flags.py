@@ -1,18 +1,22 @@
-"""Command-line flags from parameter dataclasses, and flag files, which are looked for where they belong."""
+"""Command-line flags from parameter dataclasses; flag files are read by `flag_files.py`."""
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import dataclasses
 import os
 import pathlib
+import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
 
 from absl import flags as absl_flags
 
-from tfmir import resources
+from tfmir import files
 from tfmir.errors import UserError
+from tfmir.flag_files import FlagFile, Line, with_flag_files
 from tfmir.params import check
 
 P = TypeVar("P")
@@ -22,37 +26,33 @@ _DEFINE: dict[type, Callable[..., Any]] = {
     float: absl_flags.DEFINE_float,
     str: absl_flags.DEFINE_string,
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class FlagFile:
-    """One flag file of a command line: its path, and the flags in it and in those that it names, in order."""
-
-    path: str
-    words: tuple[str, ...]
+_TRUTH = dict.fromkeys(("true", "t", "1", "yes", "y", "on"), True)
+_TRUTH |= dict.fromkeys(("false", "f", "0", "no", "n", "off"), False)
 
 
 def parse(argv: Sequence[str], params_class: type[P]) -> P:
     """A parameter dataclass from a command line (`argv[0]` is the program).
 
-    Nested dataclasses give their fields too; fields without a help text are no flags. An empty `run` becomes
+    Nested dataclasses give their fields too; fields without a help text are no flags. A flag or flag file that is given
+    twice counts as given last. In paths, `~` is the home, and a slash at the end says nothing. An empty `run` becomes
     `runs/<name of the first flag file>`, to which a later flag file that names another `--records` adds its own name.
 
     Raises:
-      UserError: an unknown flag, a value of the wrong type or out of bounds, a stray word, or no such flag file.
+      UserError: an unknown flag, a value of the wrong type or out of bounds, a stray word, or no such flag file; names
+        the line of the flag file that it stands in.
     """
     values = absl_flags.FlagValues()
     _define(params_class, values, module_name=argv[0])
     _print_help_and_leave(argv, values)
-    parts = _with_flag_files(argv)
+    parts = with_flag_files(argv)
+    flag_files = [part for part in parts if isinstance(part, FlagFile)]
     flat = [word for part in parts for word in (part.words if isinstance(part, FlagFile) else (part,))]
     try:
-        words = values(flat)[1:]
-    except absl_flags.Error as error:
-        raise UserError(f"{error} (--help lists the flags)") from error
-    if words:
-        raise UserError(f"stray word {words[0]!r}: every setting is a flag, --name=value (--help lists them)")
-    flag_files = [part for part in parts if isinstance(part, FlagFile)]
+        _read_words(flat, values)
+    except UserError:
+        for line in (line for file in flag_files for line in file.lines):
+            _check_line(line, params_class)
+        raise
     params = _build(params_class, values, default_run=_default_run(flag_files, values))
     check(params)
     return params
@@ -90,52 +90,80 @@ def _build(params_class: type, values: absl_flags.FlagValues, *, default_run: st
         if dataclasses.is_dataclass(f.default):
             built[f.name] = _build(type(f.default), values, default_run=default_run)
         elif "help" in f.metadata:
-            built[f.name] = values[f.name].value
+            built[f.name] = _tidy(f, values[f.name].value)
     if built.get("run") == "":
         built["run"] = default_run
     return params_class(**built)
 
 
-def _with_flag_files(argv: Sequence[str]) -> list[str | FlagFile]:
-    """The words of a command line, with every flag file read."""
-    parts: list[str | FlagFile] = []
-    waiting = list(argv)
+def _tidy(f: dataclasses.Field[Any], value: Any) -> Any:
+    """A value as it is used: paths from the home if they begin with `~`, and without a slash at their end."""
+    kind = f.metadata.get("path")
+    if kind == "list":
+        return ",".join(_tidy_path(f.name, path.strip(), bare=True) for path in value.split(","))
+    return _tidy_path(f.name, value, bare=kind != "or name") if kind else value
+
+
+def _tidy_path(flag: str, path: str, *, bare: bool) -> str:
+    if files.is_remote(path):
+        scheme, _, name = path.partition("://")
+        return f"{scheme}://{name.rstrip('/')}"
+    expanded = os.path.expanduser(path)
+    if expanded == path and path.split("/")[0] == "~":
+        raise UserError(f"--{flag}={path}: this user has no home: set HOME, or write the path out")
+    return (expanded.rstrip("/") or expanded[:1]) if bare else expanded
+
+
+def _read_words(words: Sequence[str], values: absl_flags.FlagValues) -> None:
+    """Gives flags their values; `words[0]` is the program."""
+    try:
+        stray = values(_with_plain_switches(words, {name for name in values if values[name].boolean}))[1:]
+    except absl_flags.IllegalFlagValueError as error:
+        raise UserError(_explained(str(error), values)) from error
+    except absl_flags.Error as error:
+        raise UserError(f"{error} (--help lists the flags)") from error
+    if stray:
+        raise UserError(f"stray word {stray[0]!r}: every setting is a flag, --name=value (--help lists them)")
+
+
+def _check_line(line: Line, params_class: type) -> None:
+    """Refuses a line of a flag file that is wrong by itself."""
+    values = absl_flags.FlagValues()
+    _define(params_class, values, module_name="")
+    try:
+        _read_words(["", line.word], values)
+    except UserError as error:
+        raise UserError(f"{line}: {error}") from error
+
+
+def _with_plain_switches(words: Sequence[str], switches: Collection[str]) -> list[str]:
+    """Words in which a switch is --name or --noname, whether it was --name=no, --name no, or the like."""
+    plain: list[str] = []
+    waiting = list(words)
     while waiting:
         word = waiting.pop(0)
         if word == "--":
-            return [*parts, word, *waiting]
-        name, assigned, path = word.partition("=")
-        if name not in ("--flagfile", "-flagfile"):
-            parts.append(word)
+            return [*plain, word, *waiting]
+        name, assigned, value = word.lstrip("-").partition("=")
+        positive = name if name in switches else name.removeprefix("no")
+        if not word.startswith("-") or positive not in switches:
+            plain.append(word)
             continue
-        if not assigned and not waiting:
-            raise UserError("--flagfile: name a flag file, such as --flagfile=launch/proxy.flags")
-        parts.append(_read_flag_file(path if assigned else waiting.pop(0)))
-    return parts
+        if not assigned and waiting and waiting[0].lower() in _TRUTH:
+            assigned, value = "=", waiting.pop(0)
+        if assigned and (name != positive or value.lower() not in _TRUTH):
+            raise UserError(f"--{name}={value}: a switch takes true or false: write --{positive} or --no{positive}")
+        plain.append(f"--{name}" if not assigned or _TRUTH[value.lower()] else f"--no{name}")
+    return plain
 
 
-def _read_flag_file(path: str, *, named_by: tuple[str, ...] = ()) -> FlagFile:
-    """One flag a line; empty lines and lines that begin with # or // say nothing.
-
-    A flag file in a flag file is looked for beside the one that names it, too.
-    """
-    found = resources.find(os.path.expanduser(path), beside=os.path.dirname(named_by[-1]) if named_by else "")
-    if found in named_by:
-        raise UserError(f"--flagfile={path}: names itself, through {' and '.join(named_by)}: remove one of them")
-    try:
-        lines = pathlib.Path(found).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        source = f" in {named_by[-1]}" if named_by else ""
-        raise UserError(f"--flagfile={path}{source}: {reason}: name a file, or one that comes with tfmir") from error
-    words: list[str] = []
-    for line in map(str.strip, lines):
-        name, _, nested = line.partition("=")
-        if name in ("--flagfile", "-flagfile"):
-            words += _read_flag_file(nested, named_by=(*named_by, found)).words
-        elif line and not line.startswith(("#", "//")):
-            words.append(line)
-    return FlagFile(found, tuple(words))
+def _explained(message: str, values: absl_flags.FlagValues) -> str:
+    """absl's words on a value that is no number, as one of ours."""
+    found = re.match(r"flag --(\w+)=(.*?): ", message, re.DOTALL)
+    if not found or found[1] not in values:
+        return message
+    kind = {"int": "whole number", "float": "number"}.get(values[found[1]].flag_type(), "such value")
+    return f"--{found[1]}={found[2]}: no {kind}"
 
 
 def _default_run(flag_files: Sequence[FlagFile], values: absl_flags.FlagValues) -> str:
@@ -146,13 +174,22 @@ def _default_run(flag_files: Sequence[FlagFile], values: absl_flags.FlagValues) 
     elsewhere = [
         name
         for name, file in zip(names[1:], flag_files[1:], strict=True)
-        if any(word.startswith("--records=") and word != usual for word in file.words)
+        if any(word.startswith("--records=") and word.rstrip("/") != usual for word in file.words)
     ]
     return f"runs/{'-'.join([names[0], *elsewhere[-1:]])}"
 
 
 def _print_help_and_leave(argv: Sequence[str], values: absl_flags.FlagValues) -> None:
     if any(word in ("-h", "-help", "--help") for word in argv[1:]):
-        print(sys.modules["__main__"].__doc__ or "")
-        print(values.get_help())
+        print(_docstring(sys.modules["__main__"]))
+        print(f"A flag that is given twice counts as given last.\n{values.get_help()}")
         sys.exit(0)
+
+
+def _docstring(module: Any) -> str:
+    """Of a module; from its source where Python has dropped it (`python -OO`)."""
+    text = module.__doc__
+    if text is None and getattr(module, "__file__", None):
+        with contextlib.suppress(OSError, SyntaxError, UnicodeDecodeError):
+            text = ast.get_docstring(ast.parse(pathlib.Path(module.__file__).read_text(encoding="utf-8")))
+    return text or ""

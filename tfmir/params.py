@@ -6,9 +6,14 @@ One dataclass field is one command-line flag (see `flags.py`): `field(...)` carr
 from __future__ import annotations
 
 import dataclasses
+import sys
+from collections.abc import Mapping
 from typing import Any
 
 from tfmir.errors import UserError
+
+MAX_SEED = 2**32 - 1  # NumPy takes no larger one
+_MAX_INT = 2**31 - 1  # what sizes and counts of TensorFlow can hold; for numbers without another upper bound
 
 
 def field(default: Any, help_text: str, **bounds: Any) -> Any:
@@ -17,7 +22,8 @@ def field(default: Any, help_text: str, **bounds: Any) -> Any:
     Args:
       default: its type is the flag's type.
       help_text: what `--help` says; numbers of the paper name their section.
-      **bounds: `lower`, `upper` (inclusive), `above` (exclusive lower bound), `choices`.
+      **bounds: `lower`, `upper` (inclusive), `above` (exclusive lower bound), `choices`; `path` for what is a path:
+        `True`, `"list"` for several with commas between them, `"or name"` for what may be a name instead.
     """
     return dataclasses.field(default=default, metadata={"help": help_text, **bounds})
 
@@ -137,7 +143,7 @@ class TrainParams:
     max_cuts: int = field(5, "training stops at the plateau after so many cuts", lower=0)
     replicas: int = field(0, "0: every GPU, or one CPU; N: N logical CPU devices", lower=0)
     mixed_precision: bool = field(False, "float16 arithmetic with float32 variables")
-    seed: int = field(0, "seed of weights, order and excerpts", lower=0)
+    seed: int = field(0, "seed of weights, order and excerpts", lower=0, upper=MAX_SEED)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -200,12 +206,18 @@ def check(params: Any) -> None:
             check(value)
         elif "choices" in bounds and value not in bounds["choices"]:
             raise UserError(f"--{f.name}={value} is none of {', '.join(bounds['choices'])}")
-        elif "lower" in bounds and not value >= bounds["lower"]:
-            raise UserError(f"--{f.name}={value} is too small: it must be at least {bounds['lower']}")
-        elif "above" in bounds and not value > bounds["above"]:
-            raise UserError(f"--{f.name}={value} is too small: it must be above {bounds['above']:g}")
-        elif "upper" in bounds and not value <= bounds["upper"]:
-            raise UserError(f"--{f.name}={value} is too large: it must be at most {bounds['upper']}")
+        elif "help" in bounds and isinstance(value, int | float):
+            _check_number(f.name, value, bounds)
+
+
+def _check_number(name: str, value: float, bounds: Mapping[str, Any]) -> None:
+    upper = bounds.get("upper", sys.float_info.max if isinstance(value, float) else _MAX_INT)
+    if "lower" in bounds and not value >= bounds["lower"]:
+        raise UserError(f"--{name}={value} is too small: it must be at least {bounds['lower']}")
+    if "above" in bounds and not value > bounds["above"]:
+        raise UserError(f"--{name}={value} is too small: it must be above {bounds['above']:g}")
+    if not value <= upper:
+        raise UserError(f"--{name}={value} is too large: it must be at most {upper}")
 
 
 def check_system(params: SystemParams) -> None:

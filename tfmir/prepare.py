@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from tfmir import command, files
 from tfmir.errors import UserError
-from tfmir.params import field
+from tfmir.params import MAX_SEED, field
 
 if TYPE_CHECKING:
     from tfmir.corpora.corpus import Corpus
@@ -33,15 +33,19 @@ class PrepareParams:
     """Flags of the command."""
 
     corpus: str = field("demo", "where tracks and tags come from", choices=CORPORA)
-    audio_dir: str = field("", "folder of the audio (default for the demo: audio/demo)")
-    annotations: str = field("", "label file as its publisher ships it (default: <audio_dir>/annotations.csv)")
+    audio_dir: str = field("", "folder of the audio (default for the demo: audio/demo)", path=True)
+    annotations: str = field(
+        "", "label file as its publisher ships it (default: <audio_dir>/annotations.csv)", path=True
+    )
     tags: str = field(
         "csv",
         "a folder's tags: from --annotations, a JSON file beside each track, or the files' metadata",
         choices=("csv", "json", "metadata"),
     )
-    vocabulary: str = field("", "tab-separated file of tag and notion that chooses and groups the tags (see README)")
-    output: str = field("", "directory of the record set (default: tfrecords/<corpus>)")
+    vocabulary: str = field(
+        "", "tab-separated file of tag and notion that chooses and groups the tags (see README)", path=True
+    )
+    output: str = field("", "directory of the record set (default: tfrecords/<corpus>)", path=True)
     licence: str = field("unknown", "licence of a folder's audio and tags; travels with records and models")
     workers: int = field(0, "processes of the local cluster; 0: one a core", lower=0)
     scheduler: str = field("", "address of a running Dask scheduler, tcp://host:port, instead of a local cluster")
@@ -51,17 +55,17 @@ class PrepareParams:
     report: bool = field(False, "only say what is in the corpus; looks at the audio too if --audio_dir is given")
     strict: bool = field(False, "refuse a corpus with an artist in more than one split instead of warning")
     demo_scale: float = field(1.0, "size of the demo corpus, 1: 1200 train, 200 validation, 400 test", above=0.0)
-    demo_seed: int = field(0, "seed of the demo corpus", lower=0)
+    demo_seed: int = field(0, "seed of the demo corpus", lower=0, upper=MAX_SEED)
 
     @property
     def records(self) -> str:
         """Where the record set goes."""
-        return os.path.expanduser(self.output or f"tfrecords/{self.corpus}").rstrip("/")
+        return self.output or f"tfrecords/{self.corpus}"
 
     @property
     def audio(self) -> str:
         """Where the audio is."""
-        return os.path.expanduser(self.audio_dir or ("audio/demo" if self.corpus == "demo" else ""))
+        return self.audio_dir or ("audio/demo" if self.corpus == "demo" else "")
 
 
 def main(params: PrepareParams) -> None:
@@ -155,8 +159,7 @@ def load_corpus(params: PrepareParams) -> Corpus:
     if params.audio:
         require_folder(params.audio)
     module = importlib.import_module(f"tfmir.corpora.{params.corpus}")
-    annotations = os.path.expanduser(params.annotations)
-    corpus: Corpus = module.load(params.audio, annotations, grouping=params.vocabulary)
+    corpus: Corpus = module.load(params.audio, params.annotations, grouping=params.vocabulary)
     return corpus
 
 
@@ -165,7 +168,7 @@ def _folder(params: PrepareParams) -> Corpus:
 
     return folder.load(
         params.audio,
-        os.path.expanduser(params.annotations) or f"{params.audio}/annotations.csv",
+        params.annotations or f"{params.audio}/annotations.csv",
         tags=params.tags,
         grouping=params.vocabulary,
         name=files.to_path(params.records).name,

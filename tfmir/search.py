@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 class SearchParams:
     """Flags of the command."""
 
-    run: str = field("", "run directory, such as runs/proxy")
-    library: str = field("test", "what is searched: a folder of audio, or a split of the run's records")
-    like: str = field("", "an audio file, or the id of a track in the library")
+    run: str = field("", "run directory, such as runs/proxy", path=True)
+    library: str = field("test", "what is searched: a folder of audio, or a split of the run's records", path="or name")
+    like: str = field("", "an audio file, or the id of a track in the library", path="or name")
     weights: str = field("", "notion=weight,…: what counts in the ranking; empty: the whole space")
     top: int = field(10, "how many results", lower=1)
     json: bool = field(False, "print JSON (the fields are documented in README)")
@@ -52,7 +52,7 @@ def main(params: SearchParams) -> None:
     if params.library in SPLITS:
         library = split_library(run, system, params.library)
     else:
-        library = folder_library(run, system, pathlib.Path(params.library).expanduser())
+        library = folder_library(run, system, pathlib.Path(params.library))
     query = _query(params.like, library, system)
     hits = rank(library, query, vocabulary=vocabulary, weights=weights, top=params.top, exclude=params.like)
     if params.json:
@@ -69,7 +69,7 @@ def _query(like: str, library: Library, system: System) -> np.ndarray:
 
     if like in library.track_ids:
         return library.embeddings[library.track_ids.index(like)]
-    path = pathlib.Path(like).expanduser()
+    path = pathlib.Path(like)
     if not path.exists():
         raise UserError(f"--like={like} is neither a file nor a track of the library ({library.track_ids[0]}, …)")
     try:

@@ -22,8 +22,8 @@ DEMO_RECORDS = "tfrecords/demo"
 class TrainCommand:
     """Flags of the command."""
 
-    records: str = field(DEMO_RECORDS, "directory of the record set; the demo's is built if it is not there")
-    run: str = field("", "run directory (default: runs/<name of the flag file>, and that of the corpus)")
+    records: str = field(DEMO_RECORDS, "directory of the record set; the demo's is built if it is not there", path=True)
+    run: str = field("", "run directory (default: runs/<name of the flag file>, and that of the corpus)", path=True)
     settings: RunParams = RunParams()
 
 

@@ -30,8 +30,8 @@ _TRIPLETS_ONLY = ("margin", "negatives", "triplet_weight")
 class TuneParams:
     """Flags of the command, beside those of the system."""
 
-    records: str = field(DEMO_RECORDS, "directory of the record set")
-    output: str = field("runs/tune", "directory of the trials and of the results")
+    records: str = field(DEMO_RECORDS, "directory of the record set", path=True)
+    output: str = field("runs/tune", "directory of the trials and of the results", path=True)
     tuner: str = field("random", "how settings are chosen", choices=("random", "hyperband", "bayesian"))
     max_trials: int = field(20, "trials; hyperband decides by itself, from --epochs", lower=1)
     vary: str = field("margin,learning_rate,batch_size,negatives", f"what is searched over, of {', '.join(_NAMES)}")

@@ -25,7 +25,7 @@ from tfmir.evaluation.tagging import roc_auc
 from tfmir.inference.tracks import embed_tracks
 from tfmir.inference.weights import load_system
 from tfmir.markdown import table
-from tfmir.params import RunParams
+from tfmir.params import MAX_SEED, RunParams
 from tfmir.run_directory import load_history, trained_run
 
 _LOWER_IS_BETTER = ("val_loss",)
@@ -159,7 +159,7 @@ def _oracle(wanted: Tuning) -> keras_tuner.Oracle:
         "objective": keras_tuner.Objective(wanted.objective, direction),
         "hyperparameters": space,
         "tune_new_entries": False,
-        "seed": wanted.params.training.seed + 1,  # 0 would be no seed
+        "seed": wanted.params.training.seed % MAX_SEED + 1,  # 0 would be no seed; from 1 to the largest
     }
     if wanted.tuner == "hyperband":
         epochs = wanted.params.training.epochs
