@@ -151,6 +151,15 @@ def test_one_or_two_tracks_are_refused_before_anything_is_written(tmp_path, rows
     assert not (tmp_path / "out").exists()
 
 
+def test_a_column_of_titles_is_warned_of(tmp_path, monkeypatch, capsys):
+    rows = ["path,title,genre", "a.wav,A,rock", "b.wav,B,rock", "c.wav,C,rock"]
+    (tmp_path / "annotations.csv").write_text("\n".join(rows))
+    monkeypatch.setattr("tfmir.preparation.build.build_records", lambda *_, **__: None)
+    build(PrepareParams(corpus="folder", audio_dir=str(tmp_path), output=str(tmp_path / "out")))
+    told = capsys.readouterr().err
+    assert told == "warning: notion 'title': no two tracks share a tag of it: is it a notion?\n"
+
+
 def test_a_report_is_written_before_strict_refuses_a_leak(tmp_path, capsys):
     (tmp_path / "tags.csv").write_text("path,split,artist,genre,mood\na.wav,train,X,rock,\nb.wav,test,X,rock,\n")
     soundfile.write(tmp_path / "a.wav", np.zeros(RATE), RATE)

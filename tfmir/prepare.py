@@ -88,7 +88,7 @@ def build(params: PrepareParams) -> str:
         many rejected tracks.
     """
     from tfmir.preparation.build import build_records
-    from tfmir.preparation.survey import artist_leaks, refuse_empty_splits, refuse_leaks
+    from tfmir.preparation.survey import artist_leaks, pairless_notions, refuse_empty_splits, refuse_leaks
 
     if not params.audio:
         raise UserError("--audio_dir is empty: name the folder of the audio")
@@ -97,6 +97,8 @@ def build(params: PrepareParams) -> str:
         if params.tags != "metadata":
             raise UserError(f"notion {notion!r} has no tag: tag some tracks, or remove it from the labels")
         print(f"warning: no file has a {notion}: the records have no such notion", file=sys.stderr)
+    for notion in pairless_notions(corpus):
+        print(f"warning: notion {notion!r}: no two tracks share a tag of it: is it a notion?", file=sys.stderr)
     refuse_empty_splits(corpus)
     if params.strict:
         refuse_leaks(corpus)

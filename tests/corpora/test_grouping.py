@@ -11,7 +11,7 @@ def write(tmp_path, *rows, header="tag\tnotion\tname"):
 
 
 def test_tags_keep_the_order_of_the_file_and_may_be_renamed(tmp_path):
-    path = write(tmp_path, "sad\tmood\t", "clasical\tgenre\tclassical", "rock \t genre", "a/b\tgenre")
+    path = write(tmp_path, "sad\tmood\t", "clasical\tgenre\tclassical", "rock \t genre", "a/b\tgenre\t\u200b")
     assert list(load_grouping(path, default="x").items()) == [
         ("sad", "mood/sad"), ("clasical", "genre/classical"), ("rock", "genre/rock"), ("a/b", "genre/a/b")
     ]  # fmt: skip

@@ -139,6 +139,14 @@ def test_up_to_the_limit_the_rest_is_kept_and_every_reason_is_one_line(four, tmp
     assert rows[1] in capsys.readouterr().out
 
 
+def test_a_split_of_which_every_track_is_rejected_is_named(four, tmp_path, here, capsys):
+    """Of the validation split, there was none before."""
+    (tmp_path / "3.wav").write_text("no music")
+    make(four, tmp_path / "out", limit=0.25)
+    told = capsys.readouterr().err
+    assert told == f"warning: every track of the test split is rejected: see {tmp_path}/out/rejected.tsv\n"
+
+
 def test_a_shard_that_was_begun_before_is_decoded_in_isolation(four, tmp_path, here):
     """A worker died over it, or hung: the mark is of the build before, and is gone when the shard is there."""
     (tmp_path / "out/.build").mkdir(parents=True)

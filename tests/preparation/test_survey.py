@@ -7,7 +7,14 @@ import soundfile
 from tfmir.corpora import folder
 from tfmir.errors import UserError
 from tfmir.preparation.inspection import inspect_files
-from tfmir.preparation.survey import artist_leaks, refuse_empty_splits, refuse_leaks, survey, survey_text
+from tfmir.preparation.survey import (
+    artist_leaks,
+    pairless_notions,
+    refuse_empty_splits,
+    refuse_leaks,
+    survey,
+    survey_text,
+)
 
 RATE = 22050
 CSV = """path,split,artist,genre,mood,era
@@ -120,3 +127,9 @@ def test_without_tracks_to_test_on_one_is_warned(tmp_path, capsys, splits, messa
 def test_people_read_which_splits_are_empty(tmp_path):
     text = survey_text(survey(in_splits(tmp_path, "train")))
     assert "**splits without a track: 2**\n    * validation\n    * test\n" in text
+
+
+def test_a_notion_of_which_no_two_tracks_share_a_tag_teaches_nothing(tmp_path):
+    rows = ["path,title,genre,mood,key", "a.wav,A,rock,calm,C", "b.wav,B,rock,,D", "c.wav,C,jazz,calm;wild,C;D"]
+    (tmp_path / "t.csv").write_text("\n".join(rows))
+    assert pairless_notions(folder.load(str(tmp_path), str(tmp_path / "t.csv"))) == ["title"]

@@ -64,7 +64,8 @@ def load_grouping(path: str, *, default: str, key: Callable[[str], str] = str) -
         if key(tag) in keys:
             raise UserError(f"{row.where}: tag {tag!r} stands twice: give it one notion")
         keys.add(key(tag))
-        grouping[tag] = f"{notion}/{row.cells.get('name') or tag}"
+        name = row.cells.get("name", "")
+        grouping[tag] = f"{notion}/{name if tidy(name) else tag}"
     return grouping
 
 

@@ -7,6 +7,7 @@ build resumable, and it is removed when `manifest.json`, the mark of a finished 
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Iterable, Sequence
 
 from tqdm import tqdm
@@ -82,7 +83,7 @@ def build_records(
     manifest = _manifest(corpus, name, plan, done, features)
     save_manifest(output, manifest)
     files.remove_tree(state)
-    _summarise(folder, manifest, len(corpus.tracks), features)
+    _summarise(folder, manifest, corpus, features)
     return manifest
 
 
@@ -216,8 +217,11 @@ def _totals(counts: Iterable[Sequence[int]]) -> tuple[int, ...]:
     return tuple(map(sum, zip(*counts, strict=True)))
 
 
-def _summarise(folder: files.Path, manifest: Manifest, tracks: int, features: FeatureParams) -> None:
+def _summarise(folder: files.Path, manifest: Manifest, corpus: Corpus, features: FeatureParams) -> None:
     kept = sum(split.tracks for split in manifest.splits.values())
     hours = sum(split.frames for split in manifest.splits.values()) * features.hop_length / features.sample_rate / 3600
     size = sum(files.size(folder / shard.file) for split in manifest.splits.values() for shard in split.shards)
-    print(f"{folder}: {kept} tracks, {hours:.2f} hours, {size / 1e6:.1f} MB, {tracks - kept} rejected")
+    print(f"{folder}: {kept} tracks, {hours:.2f} hours, {size / 1e6:.1f} MB, {len(corpus.tracks) - kept} rejected")
+    for split in SPLITS:
+        if not manifest.splits[split].tracks and any(track.split == split for track in corpus.tracks):
+            print(f"warning: every track of the {split} split is rejected: see {folder / REJECTED}", file=sys.stderr)

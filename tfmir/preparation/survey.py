@@ -69,6 +69,13 @@ def refuse_empty_splits(corpus: Corpus) -> None:
         print(f"warning: {said}: evaluate will find nothing", file=sys.stderr)
 
 
+def pairless_notions(corpus: Corpus) -> list[str]:
+    """Notions of which no two tracks share a tag, such as a column of titles or of numbers: no pair can be drawn."""
+    counts = collections.Counter(tag for track in corpus.tracks for tag in track.tags)
+    of_notion = {notion: corpus.vocabulary.tags_of(notion).tolist() for notion in corpus.vocabulary.notions}
+    return [notion for notion, tags in of_notion.items() if max(counts[tag] for tag in tags) < 2]
+
+
 def survey(corpus: Corpus, facts: Iterable[FileFacts] = ()) -> dict[str, Any]:
     """The report as JSON.
 
