@@ -1,4 +1,4 @@
-from tfmir.markdown import table
+from tfmir.markdown import pictures, table
 
 
 def test_a_table_by_hand():
@@ -9,3 +9,11 @@ def test_a_table_by_hand():
 def test_head_and_rows_may_be_read_only_once():
     rows = (iter([name, str(len(name))]) for name in ("ab", "abc"))
     assert table(iter(["", "letters"]), rows) == "|  | letters |\n| --- | ---: |\n| ab | 2 |\n| abc | 3 |\n"
+
+
+def test_pictures_by_hand_and_nothing_without_any():
+    found = pictures({"a.png": "What is seen", "b.png": "And here"})
+    assert found == (
+        "## Figures\n\n![What is seen](figures/a.png)\n\n*What is seen.*\n\n![And here](figures/b.png)\n\n*And here.*\n"
+    )
+    assert pictures({}) == ""

@@ -1,8 +1,8 @@
-"""Tables in Markdown."""
+"""Tables and pictures in Markdown."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -10,3 +10,9 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     head = list(head)
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def pictures(captions: Mapping[str, str]) -> str:
+    """A section of the pictures in `figures/`, by file name and caption; empty without any."""
+    rows = [f"![{caption}](figures/{name})\n\n*{caption}.*\n" for name, caption in captions.items()]
+    return "\n".join(["## Figures\n", *rows]) if rows else ""

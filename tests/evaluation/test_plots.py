@@ -1,5 +1,8 @@
+import copy
+
 import numpy as np
 import pytest
+from matplotlib.text import Text
 from PIL import Image
 from threadpoolctl import threadpool_info
 
@@ -83,6 +86,68 @@ def test_a_heat_map_says_its_numbers(drawn):
     assert [text.get_text() for text in axes.texts] == ["0.91", "0.52", "0.50", "0.83"]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["genre", "mood"]
     assert axes.images[0].get_clim() == (0.5, 1.0)
+
+
+@pytest.mark.parametrize("missing", [[], ["8"], ["4", "8"], ["2", "4", "8"]])
+def test_recall_is_drawn_for_the_ks_that_there_are(report, drawn, missing):
+    odd = copy.deepcopy(report)
+    for contender in (odd["system"], odd["baselines"]["statistics"]):
+        contender["recall"] |= dict.fromkeys(missing)
+    assert "recall.png" not in plots.undrawn(odd)
+    plots.recall_curves(odd, None)
+    (axes,) = drawn[0].axes
+    ks = [k for k in ("1", "2", "4", "8") if k not in missing]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ks
+    assert [list(line.get_xdata()) for line in axes.lines] == [[int(k) for k in ks]] * 2
+
+
+def test_a_notion_without_triplets_is_a_column_of_dashes(drawn):
+    plots.leakage(np.array([[0.9, None], [0.5, None]], float), ("genre", "mood"), None)
+    assert [text.get_text() for text in drawn[0].axes[0].texts] == ["0.90", "–", "0.50", "–"]
+    drawn[0].canvas.draw()
+
+
+LEAKAGES = [([[0.9]], True), ([[None, None], [None, None]], True), ([[0.9, None], [0.5, None]], False), (None, False)]
+
+
+@pytest.mark.parametrize(("matrix", "left_out"), LEAKAGES)
+def test_leakage_is_drawn_between_sub_spaces_only(report, matrix, left_out):
+    odd = {**report, "system": {**report["system"], "leakage": matrix}}
+    assert ("leakage.png" in plots.undrawn(odd)) == left_out
+
+
+@pytest.mark.parametrize("tracks", [1, 2, 3, 4, 5])
+def test_tsne_is_drawn_of_as_many_tracks_as_it_needs(data, report, drawn, tracks):
+    labels, embeddings = (rows[:tracks] for rows in data)
+    reasons = plots.undrawn({**report, "tracks": tracks})
+    if tracks < 4:
+        assert reasons == {"tsne.png": f"needs 4 tracks, the test split has {tracks}"}
+        return
+    assert reasons == {}
+    plots.tsne(embeddings, subspace_embeddings(embeddings, VOCABULARY), labels, VOCABULARY, None)
+    assert [len(axes.collections[0].get_offsets()) for axes in drawn[0].axes] == [tracks] * 4
+
+
+ODD_NAMES = Vocabulary.from_dict({"_genre_": ["$x^2$", "_live"], "_mood": ["a_b$", r"$\frac{$"]})
+
+
+def test_names_that_look_like_formulas_are_shown_as_they_are(data, report, drawn):
+    """And every tag has its place in the legend."""
+    labels, embeddings = data
+    plots.tsne(embeddings, subspace_embeddings(embeddings, ODD_NAMES), labels, ODD_NAMES, None)
+    plots.leakage(np.eye(2), ODD_NAMES.notions, None)
+    plots.recall_curves({**report, "run": "_my_$run$"}, None)
+    history = [{"epoch": e, "loss": 1.0, "val_loss": 1.0, "learning_rate": 10.0**-e} for e in (1, 2, 3)]
+    plots.training_curves(history, None)
+    shown = []
+    for figure in drawn:
+        figure.canvas.draw()
+        texts = figure.findobj(Text)
+        assert not [text for text in texts if text.get_parse_math() or "mathdefault" in text.get_text()]
+        shown.append([text.get_text() for text in texts])
+    assert {*ODD_NAMES.notions} <= set(shown[1])
+    assert {"$x^2$", "_live", "a_b$", r"$\frac{$", "whole space, by _genre_", "_mood sub-space"} <= set(shown[0])
+    assert "_my_$run$" in shown[2]
 
 
 def test_tsne_runs_on_one_thread(monkeypatch):

@@ -1,15 +1,20 @@
 """One tiny run, trained in this process and evaluated with its baselines and with listeners' votes."""
 
 import json
+import re
+import shutil
 
 import numpy as np
 import pytest
 
 from tfmir import flags
+from tfmir.corpora import folder
 from tfmir.data.records import load_manifest
 from tfmir.errors import UserError
 from tfmir.evaluation.retrieval import recall_at_k
 from tfmir.evaluation.run_report import evaluate_run
+from tfmir.experiments.comparison import compare
+from tfmir.preparation.build import build_records
 from tfmir.run_directory import load_history, load_run
 from tfmir.train import TrainCommand
 from tfmir.training.loop import start
@@ -18,14 +23,22 @@ HEADER = "clip1_id\tclip2_id\tclip3_id\t" + "\t".join(f"clip{i}_numvotes\tclip{i
 
 
 @pytest.fixture(scope="module")
-def run(settings, repository, tmp_path_factory):
+def trained(settings, repository):
+    """Trains a system of `launch/` for a step, as the flags say."""
+
+    def train(system, path, *more):
+        first = ["tfmir", f"--flagfile={repository}/launch/{system}.flags", f"--flagfile={settings}"]
+        params = flags.parse([*first, f"--run={path}", "--epochs=1", "--steps_per_epoch=1", *more], TrainCommand)
+        start(params.run, params.settings, params.records)
+        return load_run(str(path))
+
+    return train
+
+
+@pytest.fixture(scope="module")
+def run(trained, tmp_path_factory):
     """Plain classification, named like a baseline: not of unit norm, without sub-spaces."""
-    path = tmp_path_factory.mktemp("runs") / "random"
-    system = f"--flagfile={repository}/launch/classification_plain.flags"
-    asked = ["tfmir", system, f"--flagfile={settings}", f"--run={path}", "--epochs=1", "--steps_per_epoch=1"]
-    params = flags.parse(asked, TrainCommand)
-    start(params.run, params.settings, params.records)
-    return load_run(str(path))
+    return trained("classification_plain", tmp_path_factory.mktemp("runs") / "random")
 
 
 @pytest.fixture(scope="module")
@@ -98,3 +111,58 @@ def test_what_cannot_be_evaluated_is_refused_before_anything_is_written(run, tmp
     with pytest.raises(UserError, match="no best.weights.h5 yet"):
         evaluate_run(str(tmp_path))
     assert {path.name for path in tmp_path.iterdir()} == {"params.json"}
+
+
+@pytest.fixture(scope="module")
+def odd(trained, audio_folder, tmp_path_factory):
+    """A run on genre alone, of which one tag is carried by all tracks, with two tracks in the test split."""
+    place = tmp_path_factory.mktemp("odd")
+    names = [f"{index:02d}.flac" for index in range(12)]
+    splits = [*["train"] * 8, *["validation"] * 2, *["test"] * 2]
+    rows = [f"{n},{s},sound;{('rock', 'jazz')[i % 2]}" for i, (n, s) in enumerate(zip(names, splits, strict=True))]
+    (place / "tags.csv").write_text("\n".join(["path,split,genre", *rows]) + "\n")
+    corpus = folder.load(str(audio_folder), str(place / "tags.csv"), name="odd", licence="CC0-1.0")
+    build_records(corpus, str(place / "records"), num_shards=1, max_rejected_fraction=0.0, workers=1)
+    return trained("proxy", place / "odd", f"--records={place}/records")
+
+
+def test_an_odd_corpus_has_a_report_of_what_is_defined(odd, capsys):
+    (odd.path / "figures").mkdir()
+    (odd.path / "figures/tsne.png").write_text("of an earlier evaluation")
+    report = evaluate_run(str(odd.path))
+    assert json.loads((odd.path / "report.json").read_text()) == json.loads(json.dumps(report))
+    said = report["undefined"]
+    assert said["recall 2"] == "needs more than 2 tracks, the test split has 2"
+    assert said["tsne.png"] == "needs 4 tracks, the test split has 2"
+    assert {"recall 4", "recall 8", "leakage_gap", "leakage.png", "roc_auc_tag genre/sound"} <= set(said)
+    # `sound` is shared by both tracks, `rock` and `jazz` are not: half of what each asks for.
+    assert report["system"]["recall"]["1"]["mean"] == 0.5
+    assert all(contender["roc_auc"] for contender in report["baselines"].values())
+    text, told = (odd.path / "report.md").read_text(), capsys.readouterr().out
+    for reason in said.values():
+        assert reason in text
+        assert reason in told
+    linked = re.findall(r"\]\(figures/(.*?)\)", text)
+    assert linked == ["recall.png", "training.png"]
+    assert {path.name for path in (odd.path / "figures").iterdir()} == set(linked)
+
+
+def test_it_is_compared_all_the_same(odd, tmp_path):
+    if not (odd.path / "report.json").exists():
+        evaluate_run(str(odd.path))
+    text = compare({"proxy": [odd.path]}, tmp_path)
+    assert "| proxy | yes | yes |" in text
+    assert {path.name for path in (tmp_path / "figures").iterdir()} == {"recall.png", "time.png"}
+
+
+def test_an_empty_test_split_cannot_be_evaluated(odd, tmp_path, snapshot):
+    records = shutil.copytree(odd.records, tmp_path / "records")
+    manifest = json.loads((records / "manifest.json").read_text())
+    manifest["splits"]["test"] |= {"tracks": 0, "shards": []}
+    (records / "manifest.json").write_text(json.dumps(manifest))
+    copy = shutil.copytree(odd.path, tmp_path / "run")
+    (copy / "params.json").write_text((copy / "params.json").read_text().replace(odd.records, str(records)))
+    before = snapshot(copy)
+    with pytest.raises(UserError, match="the test split has no tracks"):
+        evaluate_run(str(copy))
+    assert snapshot(copy) == before

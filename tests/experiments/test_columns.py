@@ -60,6 +60,27 @@ def test_times_are_ratios_to_the_mean_of_the_fastest_and_a_run_without_a_history
     assert found["epochs"]["plain"] == [None, 3]
 
 
+def test_what_the_test_split_does_not_define_is_missing(reports):
+    """A split without triplets in mood, with eight tracks, and no tag of both classes."""
+    nothing = {"recall": "8", "recall_notion": "genre", "triplets": "mood", "triplets_subspace": "mood"}
+    for report in (*reports["triplet"], *reports["plain"]):
+        system = report["system"]
+        for figures in filter(None, (system, system["cosine"], system["inner_product"])):
+            for name, key in nothing.items():
+                if figures.get(name):
+                    figures[name] = figures[name] | {key: None}
+        system["recall_notion"] = {n: dict.fromkeys("1248") for n in ("genre", "mood")}
+        system |= dict.fromkeys(("roc_auc", "pr_auc", "triplets_track", "leakage_gap"))
+        system["roc_auc_notion"] = {"genre": None, "mood": 0.7}
+    found = summary(reports)
+    missing = {name for name, of_systems in found.items() if set(map(tuple, of_systems.values())) == {(None, None)}}
+    by_cosine = {"R@8", "R@8 by cosine", "genre R@1", "mood R@1", "leakage gap"}
+    triplets = {"mood whole space", "mean of whole space", "mood sub-space", "mean of sub-spaces", "track"}
+    assert missing >= by_cosine | triplets | {"ROC-AUC", "PR-AUC", "ROC-AUC genre", "mood whole space by inner product"}
+    assert found["R@4"]["triplet"] == [pytest.approx(0.3), pytest.approx(0.5)]
+    assert found["genre whole space"]["plain"] == [0.6, 0.6]
+
+
 def test_a_mean_with_a_missing_figure_is_missing():
     assert mean_or_none([1.0, 2.0]) == 1.5
     assert mean_or_none([1.0, None]) is None

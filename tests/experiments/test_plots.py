@@ -1,5 +1,8 @@
+import dataclasses
+
 import numpy as np
 import pytest
+from matplotlib.text import Text
 from PIL import Image
 
 from tfmir.errors import UserError
@@ -99,6 +102,48 @@ def test_what_is_drawn_is_what_the_runs_have(run, reports, tmp_path):
     reports["triplet"][0]["training"] = None
     assert "time.png" not in plots.draw({"triplet": [run, run], "plain": [run, run]}, reports, tmp_path)
     assert list(plots.draw({"plain": [run]}, {"plain": reports["plain"]}, tmp_path)) == ["recall.png", "time.png"]
+
+
+def test_what_the_runs_do_not_have_is_left_out(run, reports, tmp_path):
+    """R@8 and a notion's triplets are drawn around; without any recall, triplets or four tracks there is no picture."""
+    runs = {"triplet": [run, run], "plain": [run, run]}
+    every = [report for group in reports.values() for report in group]
+    for report in every:
+        report["system"]["recall"]["8"] = None
+    for report in reports["triplet"]:
+        report["system"]["leakage"] = [[0.7, None], [0.5, None]]
+    assert set(plots.draw(runs, reports, tmp_path)) == set(plots.CAPTIONS)
+    for report in reports["triplet"]:
+        report["system"]["leakage"] = [[None, None], [None, None]]
+    assert "leakage.png" not in plots.draw(runs, reports, tmp_path)
+    for report in every:
+        report["tracks"] = 3
+        report["system"]["recall"] = dict.fromkeys("1248")
+    assert plots.draw(runs, reports, tmp_path, tsne_tags="genre/a,b") == {}
+
+
+def test_recall_is_drawn_for_the_ks_that_all_have(reports, seen, tmp_path):
+    reports["plain"][1]["system"]["recall"] |= {"4": None, "8": None}
+    plots.recall_curves(reports, tmp_path / "recall.png")
+    assert [list(line.get_xdata()) for line in seen[0].axes[0].get_lines()] == [[1, 2], [1, 2]]
+
+
+def test_names_that_look_like_formulas_are_shown_as_they_are(run, reports, seen, tmp_path):
+    odd = {"_$mine$": reports["triplet"], "b_$c": reports["plain"]}
+    plots.recall_curves(odd, tmp_path / "recall.png")
+    plots.recall_against_time(odd, tmp_path / "time.png")
+    words = Vocabulary.from_dict({"_era": ["90s"], "_genre": ["_a", "$b$", "c"], "mood": ["x", "y"]})
+    plots.tsne_of_two_tags(dataclasses.replace(run, vocabulary=words), tmp_path / "tsne.png", tags="_genre/_a,$b$")
+    assert [texts(figure) for figure in seen] == [
+        list(odd),
+        list(odd),
+        ["all other tracks", "_genre/_a", "_genre/$b$"],
+    ]
+    plots.leakage_matrices({"_$mine$": reports["triplet"]}, tmp_path / "leakage.png")
+    assert seen[3].axes[0].get_title() == "_$mine$"
+    for figure in seen:
+        figure.canvas.draw()
+        assert not [text for text in figure.findobj(Text) if text.get_parse_math() or "mathdefault" in text.get_text()]
 
 
 def test_without_a_system_with_subspaces_two_tags_cannot_be_shown(run, reports, tmp_path):

@@ -13,11 +13,36 @@ from threadpoolctl import threadpool_limits
 
 from tfmir import files
 from tfmir.evaluation.tables import contenders
-from tfmir.figures import COLOURS, plt, save
+from tfmir.figures import COLOURS, legend, log_ticks, plt, save
 from tfmir.vocabulary import Vocabulary
 
+CAPTIONS = {
+    "tsne.png": "t-SNE of the test tracks in the whole space and in each sub-space, coloured by tags of each notion",
+    "recall.png": "Recall at k with 95 % intervals",
+    "leakage.png": "Share of a notion's triplets (column) that each sub-space (row) predicts",
+    "training.png": "Loss and learning rate by epoch",
+}
+LEAST_POINTS = 4  # of a t-SNE: its perplexity, a third of the other points, is no less than 1
 _COLOURED_TAGS = 3
 _MAX_POINTS = 1000
+
+
+def undrawn(report: Mapping[str, Any]) -> dict[str, str]:
+    """File name -> why there is nothing to draw, of the pictures of a report that other test tracks would have."""
+    tracks, system = report["tracks"], report["system"]
+    reasons = {}
+    if tracks < LEAST_POINTS:
+        reasons["tsne.png"] = f"needs {LEAST_POINTS} tracks, the test split has {tracks}"
+    if not any(system["recall"].values()):
+        reasons["recall.png"] = "no recall is defined"
+    if system["leakage"] and not shows_leakage(system["leakage"]):
+        reasons["leakage.png"] = "no leakage from one sub-space to another is defined"
+    return reasons
+
+
+def shows_leakage(matrix: Sequence[Sequence[float | None]]) -> bool:
+    """Whether a leakage matrix [notions, notions] has several sub-spaces, and a notion with triplets."""
+    return len(matrix) > 1 and any(share is not None for share in matrix[0])
 
 
 def tsne(
@@ -32,7 +57,7 @@ def tsne(
     """Whole space and each sub-space in two dimensions, coloured by the notion's most frequent tags.
 
     Args:
-      whole: float32 [tracks, dim], unit norm.
+      whole: float32 [tracks, dim], unit norm; `LEAST_POINTS` tracks or more.
       subspaces: notion -> float32 [tracks, dim / notions], unit norm; empty for a system without.
       labels: bool [tracks, tags].
       vocabulary: tags and notions.
@@ -71,19 +96,22 @@ def training_curves(history: Sequence[Mapping[str, float]], path: files.Path) ->
     )
     has_floor = "above_floor" in history[0]
     name = "above_floor" if has_floor else "loss"
-    for key, label, colour in zip((name, f"val_{name}"), ("training", "validation"), COLOURS, strict=False):
-        losses.plot(epochs, [row[key] for row in history], label=label, color=colour)
+    lines = [
+        losses.plot(epochs, [row[key] for row in history], label=label, color=colour)[0]
+        for key, label, colour in zip((name, f"val_{name}"), ("training", "validation"), COLOURS, strict=False)
+    ]
     if has_floor:
-        losses.axhline(0.0, color="grey", linewidth=0.8, linestyle=":", label="tag frequencies")
+        lines.append(losses.axhline(0.0, color="grey", linewidth=0.8, linestyle=":", label="tag frequencies"))
     losses.set_ylabel("loss above the floor (nats)" if has_floor else "hinge")
-    losses.legend(frameon=False)
+    legend(losses, lines)
     rates.step(epochs, [row["learning_rate"] for row in history], where="mid", color=COLOURS[2])
     rates.set(yscale="log", xlabel="epoch", ylabel="learning rate")
+    log_ticks(rates.yaxis)
     save(figure, path)
 
 
 def leakage(matrix: np.ndarray, notions: Sequence[str], path: files.Path) -> None:
-    """Heat map of [notions, notions]: share of a notion's triplets (column) that a sub-space (row) predicts."""
+    """Heat map of [notions, notions]: share of a notion's triplets (column) that a sub-space (row) predicts, or NaN."""
     figure, axes = plt.subplots(figsize=(1.6 + 0.9 * len(notions), 1.2 + 0.8 * len(notions)), layout="constrained")
     figure.colorbar(heat_map(axes, matrix, notions), ax=axes, label="share predicted")
     save(figure, path)
@@ -93,8 +121,8 @@ def heat_map(axes: Axes, matrix: np.ndarray, notions: Sequence[str]) -> AxesImag
     """A leakage matrix [notions, notions] with its numbers, on a scale that all such matrices share."""
     image = axes.imshow(matrix, cmap="cividis", vmin=0.5, vmax=1.0)
     for (row, column), value in np.ndenumerate(matrix):
-        colour = "white" if value < 0.75 else "black"
-        axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour, fontsize=8)
+        shown = "–" if np.isnan(value) else f"{value:.2f}"
+        axes.text(column, row, shown, ha="center", va="center", color="white" if value < 0.75 else "black", fontsize=8)
     axes.set_xticks(range(len(notions)), notions, rotation=45, ha="right")
     axes.set_yticks(range(len(notions)), notions)
     axes.set(xlabel="triplets of", ylabel="sub-space of")
@@ -102,17 +130,18 @@ def heat_map(axes: Axes, matrix: np.ndarray, notions: Sequence[str]) -> AxesImag
 
 
 def recall_curves(report: Mapping[str, Any], path: files.Path) -> None:
-    """R@k of every contender of a report, with its interval."""
+    """R@k of every contender of a report, with its interval, for each k for which there is one."""
     figure, axes = plt.subplots(figsize=(5.4, 3.6), layout="constrained")
+    ks = [k for k, value in report["system"]["recall"].items() if value]
+    lines = []
     for (name, contender), colour in zip(contenders(report), COLOURS * 3, strict=False):
-        ks = [int(k) for k in contender["recall"]]
-        values = list(contender["recall"].values())
-        axes.plot(ks, [value["mean"] for value in values], marker="o", label=name, color=colour)
-        axes.fill_between(ks, [v["low"] for v in values], [v["high"] for v in values], color=colour, alpha=0.15)
+        low, mean, high = ([contender["recall"][k][bound] for k in ks] for bound in ("low", "mean", "high"))
+        lines += axes.plot([int(k) for k in ks], mean, marker="o", label=name, color=colour)
+        axes.fill_between([int(k) for k in ks], low, high, color=colour, alpha=0.15)
     axes.set_xscale("log", base=2)
-    axes.set_xticks(ks, [str(k) for k in ks])
+    axes.set_xticks([int(k) for k in ks], ks)
     axes.set(xlabel="k", ylabel="recall at k", ylim=(0, 1))
-    axes.legend(frameon=False)
+    legend(axes, lines)
     save(figure, path)
 
 
@@ -133,11 +162,12 @@ def _scatter(
     tags = vocabulary.tags_of(notion)
     frequent = tags[np.argsort(-labels[:, tags].sum(axis=0), kind="stable")][:_COLOURED_TAGS]
     axes.scatter(points[:, 0], points[:, 1], s=5, color="lightgrey", linewidths=0)
+    signs = []
     for tag, colour in zip(frequent, COLOURS, strict=False):
         name = vocabulary.tags[tag].split("/", 1)[1]
         tagged = points[labels[:, tag]]
-        axes.scatter(tagged[:, 0], tagged[:, 1], s=9, color=colour, alpha=0.8, linewidths=0, label=name)
+        signs.append(axes.scatter(tagged[:, 0], tagged[:, 1], s=9, color=colour, alpha=0.8, linewidths=0, label=name))
     axes.set_title(title, fontsize=10)
     axes.set_xticks([])
     axes.set_yticks([])
-    axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=3, frameon=False, handletextpad=0.1)
+    legend(axes, signs, fontsize=7, loc="upper center", anchor=(0.5, 0.0), ncols=3, handletextpad=0.1)

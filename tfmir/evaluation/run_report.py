@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from tfmir.evaluation.tables import headline, report_text
 from tfmir.inference.subspaces import subspace_embeddings
 from tfmir.inference.tracks import EmbeddedTracks, embed_tracks
 from tfmir.inference.weights import load_system
+from tfmir.markdown import pictures
 from tfmir.run_directory import Run, load_history, trained_run
 
 
@@ -38,7 +40,8 @@ def evaluate_run(
       The report, see `report.py`.
 
     Raises:
-      UserError: no trained run, records of another feature setting, or votes that cannot be used.
+      UserError: no trained run, records of another feature setting or without test tracks, or votes that cannot be
+        used.
     """
     run, votes = trained_run(path), votes_on_songs(human_triplets, audio_dir)
     manifest = load_manifest(run.records)
@@ -55,6 +58,7 @@ def evaluate_run(
     report["training"] = training_time(history)
     if votes:
         report["human"] = dataclasses.asdict(agreement(system, votes, embed_clips(system, votes, audio_dir)))
+    report["undefined"] |= plots.undrawn(report)
     _write(run, test, report, history)
     print(f"\n{headline(report)}\nreport: {run.path / 'report.md'}, figures: {run.path / 'figures'}")
     return report
@@ -63,17 +67,27 @@ def evaluate_run(
 def _write(run: Run, test: EmbeddedTracks, report: dict[str, Any], history: list[dict[str, float]]) -> None:
     with files.replacing(run.path / "test.npz") as temporary:
         np.savez(temporary, track_ids=np.array(test.track_ids), embeddings=test.embeddings, labels=test.labels)
-    files.write_text(run.path / "report.md", f"# {run.path.name} on {run.corpus}\n\n{report_text(report)}")
-    _draw(run, test, report, history)
+    captions = _draw(run, test, report, history)
+    text = "\n".join(filter(None, [report_text(report), pictures(captions)]))
+    files.write_text(run.path / "report.md", f"# {run.path.name} on {run.corpus}\n\n{text}")
     files.write_json(run.path / "report.json", report)  # last: a report says that all of the evaluation is there
 
 
-def _draw(run: Run, test: EmbeddedTracks, report: dict[str, Any], history: list[dict[str, float]]) -> None:
-    folder = run.path / "figures"
+def _draw(run: Run, test: EmbeddedTracks, report: dict[str, Any], history: list[dict[str, float]]) -> dict[str, str]:
+    """The pictures for which there is something to draw, and no others of an earlier evaluation: name -> caption."""
     parts = subspace_embeddings(test.embeddings, run.vocabulary) if run.params.system.disentangled else {}
-    plots.tsne(test.embeddings, parts, test.labels, run.vocabulary, folder / "tsne.png")
-    plots.recall_curves(report, folder / "recall.png")
-    if report["system"]["leakage"]:
-        plots.leakage(np.array(report["system"]["leakage"]), run.vocabulary.notions, folder / "leakage.png")
-    if history:
-        plots.training_curves(history, folder / "training.png")
+    leakage = report["system"]["leakage"]
+    drawing: dict[str, Callable[[files.Path], None]] = {
+        "tsne.png": lambda path: plots.tsne(test.embeddings, parts, test.labels, run.vocabulary, path),
+        "recall.png": lambda path: plots.recall_curves(report, path),
+        "leakage.png": lambda path: plots.leakage(np.array(leakage, np.float64), run.vocabulary.notions, path),
+        "training.png": lambda path: plots.training_curves(history, path),
+    }
+    missing = {*report["undefined"], *([] if leakage else ["leakage.png"]), *([] if history else ["training.png"])}
+    for name, draw in drawing.items():
+        path = run.path / "figures" / name
+        if name in missing:
+            path.unlink(missing_ok=True)
+        else:
+            draw(path)
+    return {name: caption for name, caption in plots.CAPTIONS.items() if name not in missing}

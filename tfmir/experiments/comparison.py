@@ -15,6 +15,7 @@ from tfmir.experiments.columns import summary
 from tfmir.experiments.published import Published
 from tfmir.experiments.results import Results, load_results
 from tfmir.experiments.tables import comparison_text
+from tfmir.markdown import pictures
 from tfmir.run_directory import Run, load_run
 
 
@@ -79,11 +80,7 @@ def rewrite(stored: str, output: pathlib.Path, *, published: Published | None = 
 
 def write_text(text: str, output: pathlib.Path, captions: Mapping[str, str]) -> None:
     """Writes report.md: the tables, and the figures by file name and caption."""
-    pictures = [f"![{caption}](figures/{name})\n\n*{caption}.*\n" for name, caption in captions.items()]
-    files.write_text(
-        output / "report.md",
-        "\n".join([f"# Comparison\n\n{text}", *(["## Figures\n", *pictures] if pictures else [])]),
-    )
+    files.write_text(output / "report.md", "\n".join(filter(None, [f"# Comparison\n\n{text}", pictures(captions)])))
 
 
 def _load(run: Run) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from tfmir.errors import UserError
-from tfmir.evaluation.plots import heat_map, project
+from tfmir.evaluation.plots import LEAST_POINTS, heat_map, project, shows_leakage
 from tfmir.experiments.columns import Reports
-from tfmir.figures import COLOURS, plt, save
+from tfmir.figures import COLOURS, legend, plt, save
 from tfmir.inference.subspaces import subspace_embeddings
 from tfmir.run_directory import Run
 from tfmir.vocabulary import Vocabulary
@@ -32,7 +32,7 @@ CAPTIONS = {
 def draw(
     runs: Mapping[str, Sequence[Run]], reports: Reports, folder: pathlib.Path, *, tsne_tags: str = ""
 ) -> dict[str, str]:
-    """All figures of a comparison, as PNG: file name -> caption.
+    """All figures of a comparison for which there is something to draw, as PNG: file name -> caption.
 
     Args:
       runs: system -> its runs, one a seed.
@@ -43,45 +43,50 @@ def draw(
     Raises:
       UserError: there are no such tags.
     """
-    drawn = ["recall.png"]
-    recall_curves(reports, folder / "recall.png")
-    if all(report["training"] for group in reports.values() for report in group):
-        drawn.append("time.png")
-        recall_against_time(reports, folder / "time.png")
+    drawn = []
+    if _ks(reports):
+        drawn.append("recall.png")
+        recall_curves(reports, folder / "recall.png")
+        if all(report["training"] for group in reports.values() for report in group):
+            drawn.append("time.png")
+            recall_against_time(reports, folder / "time.png")
     disentangled = {s: r for s, r in reports.items() if r[0]["system"]["leakage"]}
-    if disentangled:
-        drawn += ["leakage.png", "tsne.png"]
+    if disentangled and all(shows_leakage(r["system"]["leakage"]) for group in disentangled.values() for r in group):
+        drawn.append("leakage.png")
         leakage_matrices(disentangled, folder / "leakage.png")
-        shown = "triplet_disentangled" if "triplet_disentangled" in disentangled else next(iter(disentangled))
-        tsne_of_two_tags(runs[shown][0], folder / "tsne.png", tags=tsne_tags)
-    elif tsne_tags:
+    if tsne_tags and not disentangled:
         raise UserError(f"--tsne_tags={tsne_tags}: none of {', '.join(runs)} has sub-spaces: add triplet_disentangled")
+    shown = "triplet_disentangled" if "triplet_disentangled" in disentangled else next(iter(disentangled), None)
+    if shown and reports[shown][0]["tracks"] >= LEAST_POINTS:
+        drawn.append("tsne.png")
+        tsne_of_two_tags(runs[shown][0], folder / "tsne.png", tags=tsne_tags)
     return {name: CAPTIONS[name] for name in drawn}
 
 
 def recall_curves(reports: Reports, path: pathlib.Path) -> None:
-    """Mean R@k over the seeds of every system."""
+    """Mean R@k over the seeds of every system, for each k for which all have one."""
     figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
+    ks, lines = _ks(reports), []
     for (system, group), style in zip(reports.items(), _styles(), strict=False):
-        ks = [int(k) for k in group[0]["system"]["recall"]]
-        values = np.mean([[v["mean"] for v in r["system"]["recall"].values()] for r in group], axis=0)
-        axes.plot(ks, values, label=system, **style)
+        values = np.mean([[r["system"]["recall"][k]["mean"] for k in ks] for r in group], axis=0)
+        lines += axes.plot([int(k) for k in ks], values, label=system, **style)
     axes.set_xscale("log", base=2)
-    axes.set_xticks(ks, [str(k) for k in ks])
+    axes.set_xticks([int(k) for k in ks], ks)
     axes.set(xlabel="k", ylabel="recall at k, mean over seeds")
-    figure.legend(frameon=False, loc="outside right upper", fontsize=8)
+    legend(figure, lines, loc="outside right upper", fontsize=8)
     save(figure, path)
 
 
 def recall_against_time(reports: Reports, path: pathlib.Path) -> None:
     """R@1 against training time, a point a seed."""
     figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
+    lines = []
     for (system, group), style in zip(reports.items(), _styles(), strict=False):
         minutes = [report["training"]["cpu_seconds"] / 60 for report in group]
         recall = [report["system"]["recall"]["1"]["mean"] for report in group]
-        axes.plot(minutes, recall, label=system, **{**style, "linestyle": "none"})
+        lines += axes.plot(minutes, recall, label=system, **{**style, "linestyle": "none"})
     axes.set(xlabel="training time (minutes of CPU time: epochs × their median)", ylabel="R@1")
-    figure.legend(frameon=False, loc="outside right upper", fontsize=8)
+    legend(figure, lines, loc="outside right upper", fontsize=8)
     save(figure, path)
 
 
@@ -93,7 +98,8 @@ def leakage_matrices(reports: Reports, path: pathlib.Path) -> None:
         1, len(reports), figsize=(size * len(reports), size + 0.6), squeeze=False, layout="constrained"
     )
     for panel, (system, group) in zip(axes[0], reports.items(), strict=True):
-        heat_map(panel, np.mean([report["system"]["leakage"] for report in group], axis=0), notions)
+        matrices = np.array([report["system"]["leakage"] for report in group], np.float64)
+        heat_map(panel, matrices.mean(axis=0), notions)
         panel.set_title(system, fontsize=9)
     save(figure, path)
 
@@ -113,14 +119,15 @@ def tsne_of_two_tags(run: Run, path: pathlib.Path, *, tags: str = "") -> None:
     notion, two = _two_tags(tags, run.vocabulary, labels)
     spaces = {"whole space": embeddings, f"{notion} sub-space": subspace_embeddings(embeddings, run.vocabulary)[notion]}
     figure, axes = plt.subplots(1, 2, figsize=(8, 4.4), layout="constrained")
-    for panel, (name, space) in zip(axes, spaces.items(), strict=True):
-        points = project(space[:_MAX_POINTS], seed=0)
-        panel.scatter(*points.T, s=6, color="lightgrey", linewidths=0, label="all other tracks")
+    for panel, (space, embedded) in zip(axes, spaces.items(), strict=True):
+        points = project(embedded[:_MAX_POINTS], seed=0)
+        signs = [panel.scatter(*points.T, s=6, color="lightgrey", linewidths=0, label="all other tracks")]
         for tag, colour in zip(two, COLOURS, strict=False):
             tagged = points[labels[:_MAX_POINTS, tag]]
-            panel.scatter(*tagged.T, s=10, color=colour, linewidths=0, label=run.vocabulary.tags[tag])
-        panel.set(title=f"{run.path.name}: {name}", xticks=[], yticks=[])
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+            name = run.vocabulary.tags[tag]
+            signs.append(panel.scatter(*tagged.T, s=10, color=colour, linewidths=0, label=name))
+        panel.set(title=f"{run.path.name}: {space}", xticks=[], yticks=[])
+    legend(figure, signs, loc="outside lower center", ncols=3)
     save(figure, path)
 
 
@@ -145,6 +152,12 @@ def _test_split(run: Run) -> tuple[np.ndarray, np.ndarray]:
     """Embeddings float32 [tracks, dim] and labels bool [tracks, tags], as evaluate left them."""
     with np.load(run.path / "test.npz") as stored:
         return stored["embeddings"], stored["labels"]
+
+
+def _ks(reports: Reports) -> list[str]:
+    """The numbers of neighbours for which every report has a recall."""
+    recalls = [report["system"]["recall"] for group in reports.values() for report in group]
+    return [k for k in recalls[0] if all(recall[k] for recall in recalls)]
 
 
 def _styles() -> list[dict[str, Any]]:
