@@ -2,13 +2,11 @@
 
 import json
 
-import numpy as np
 import pytest
 
 from tfmir import search
 from tfmir.errors import UserError
 from tfmir.flags import parse
-from tfmir.inference.library import Library
 from tfmir.search import SearchParams
 
 
@@ -72,7 +70,10 @@ def test_a_tilde_is_the_home(run, audio_folder, tmp_path, monkeypatch, capsys):
     for name in ("00.flac", "05.flac"):
         (tmp_path / "music" / name).write_bytes((audio_folder / name).read_bytes())
     called(f"--run={run.path}", "--library=~/music", "--like=~/music/00.flac", "--json")
-    assert json.loads(capsys.readouterr().out)["results"][0]["track_id"] == "00.flac"
+    assert [hit["track_id"] for hit in json.loads(capsys.readouterr().out)["results"]] == ["05.flac"]
+    called(f"--run={run.path}", "--library=~/music", "--like=~/music/00.flac", "--top=1")
+    _, _, *rows = capsys.readouterr().out.splitlines()
+    assert [cells(row)[:2] for row in rows] == [["1.", "05.flac"]]
 
 
 MISTAKES = [
@@ -84,6 +85,9 @@ MISTAKES = [
     (["--like=03.flac", "--weights=mood"], "mood"),
     (["--like=03.flac", "--weights=mood=loud"], "loud"),
     (["--like=03.flac", "--weights=mood=inf"], "must be a finite number"),
+    (["--like=03.flac", "--weights=mood=1e39"], "a weight is at most 1e+06"),
+    (["--like=03.flac", "--weights=mood=1,mood=2"], "'mood' has two weights"),
+    (["--like=~nobody/a.flac"], "neither a file nor a track of the library"),
     (["--like=03.flac", "--library=nowhere"], "neither a folder nor a split"),
     (["--like=03.flac", "--library=launch"], "launch"),
     (["--like=03.flac", "--top=0"], "--top=0 is too small"),
@@ -100,8 +104,3 @@ def test_mistakes_are_one_line(run, repository, flags, message, monkeypatch, cap
     assert message in str(told.value)
     assert "\n" not in str(told.value)
     assert not capsys.readouterr().out
-
-
-def test_the_query_is_the_librarys_own_embedding_where_it_is_in_it(system):
-    library = Library(("a", "b"), np.eye(2, 16, dtype=np.float32), ((), ()))
-    np.testing.assert_array_equal(search._query("b", library, system), library.embeddings[1])

@@ -17,11 +17,8 @@ from tfmir.errors import UserError
 from tfmir.params import field
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from tfmir.inference.library import Library
     from tfmir.inference.ranking import Hit
-    from tfmir.model.system import System
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +28,7 @@ class SearchParams:
     run: str = field("", "run directory, such as runs/proxy", path=True)
     library: str = field("test", "what is searched: a folder of audio, or a split of the run's records", path="or name")
     like: str = field("", "an audio file, or the id of a track in the library", path="or name")
-    weights: str = field("", "notion=weight,…: what counts in the ranking; empty: the whole space")
+    weights: str = field("", "notion=weight,…, of at most 1e6: what counts in the ranking; empty: the whole space")
     top: int = field(10, "how many results", lower=1)
     json: bool = field(False, "print JSON (the fields are documented in README)")
 
@@ -41,6 +38,7 @@ def main(params: SearchParams) -> None:
     if not params.like:
         raise UserError("--like is empty: give an audio file or the id of a track in the library")
     from tfmir.inference.library import folder_library, split_library
+    from tfmir.inference.query import find_query, found_path
     from tfmir.inference.ranking import parse_weights, rank
     from tfmir.inference.weights import load_system
     from tfmir.run_directory import trained_run
@@ -50,32 +48,19 @@ def main(params: SearchParams) -> None:
     weights = parse_weights(params.weights, vocabulary, disentangled=disentangled)
     system = load_system(run, tagging=False)
     if params.library in SPLITS:
-        library = split_library(run, system, params.library)
+        folder, library = "", split_library(run, system, params.library)
     else:
-        library = folder_library(run, system, pathlib.Path(params.library))
-    query = _query(params.like, library, system)
-    hits = rank(library, query, vocabulary=vocabulary, weights=weights, top=params.top, exclude=params.like)
+        folder = found_path(params.library) or params.library
+        library = folder_library(run, system, pathlib.Path(folder))
+    query = find_query(params.like, library, system, folder=folder)
+    hits = rank(
+        library, query.embedding, vocabulary=vocabulary, weights=weights, top=params.top, exclude=query.track_ids
+    )
     if params.json:
         results = [dataclasses.asdict(hit) for hit in hits]
         print(json.dumps({"like": params.like, "weights": weights, "results": results}, indent=2))
     else:
         _print_table(params.like, library, hits, vocabulary.notions if disentangled else ())
-
-
-def _query(like: str, library: Library, system: System) -> np.ndarray:
-    """float32 [dim]: of a track of the library, else of a file."""
-    from tfmir.data.audio import AudioError
-    from tfmir.inference.audio import embed_file
-
-    if like in library.track_ids:
-        return library.embeddings[library.track_ids.index(like)]
-    path = pathlib.Path(like)
-    if not path.exists():
-        raise UserError(f"--like={like} is neither a file nor a track of the library ({library.track_ids[0]}, …)")
-    try:
-        return embed_file(system, str(path))
-    except AudioError as error:
-        raise UserError(f"--like={like}: {error}") from error
 
 
 def _print_table(like: str, library: Library, hits: list[Hit], notions: tuple[str, ...]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import faiss
 import numpy as np
@@ -13,6 +13,9 @@ from tfmir.errors import UserError
 from tfmir.inference.library import Library
 from tfmir.inference.subspaces import subspace_embeddings
 from tfmir.vocabulary import Vocabulary
+
+# Bounds of the largest weight: far beyond them the scores, which are float32, are infinite or 0.
+LEAST, MOST = 1e-6, 1e6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +36,7 @@ def rank(
     vocabulary: Vocabulary,
     weights: Mapping[str, float],
     top: int,
-    exclude: str = "",
+    exclude: Collection[str] = (),
 ) -> list[Hit]:
     """Ranks the library by `sum_s weight_s · cos_s(query, track)`.
 
@@ -46,7 +49,7 @@ def rank(
       vocabulary: vocabulary of the system.
       weights: notion -> weight; empty ranks by the whole space.
       top: how many hits.
-      exclude: a track id that is left out, usually the query itself.
+      exclude: track ids that are left out, usually the query itself.
 
     Returns:
       At most `top` hits, best first.
@@ -60,10 +63,10 @@ def rank(
         matrix, vector = library.embeddings, query
     index = faiss.IndexFlatIP(matrix.shape[1])
     index.add(np.ascontiguousarray(matrix, np.float32))
-    count = min(len(library.track_ids), top + 1)
+    count = min(len(library.track_ids), top + len(exclude))
     scores, rows = index.search(vector[np.newaxis].astype(np.float32), count)
     found = [(int(row), float(score)) for row, score in zip(rows[0], scores[0], strict=True)]
-    kept = [(row, score) for row, score in found if library.track_ids[row] != exclude][:top]
+    kept = [(row, score) for row, score in found if library.track_ids[row] not in exclude][:top]
     return [
         Hit(
             rank=rank,
@@ -80,22 +83,26 @@ def parse_weights(text: str, vocabulary: Vocabulary, *, disentangled: bool) -> d
     """`mood=1,genre=0.2` -> {"mood": 1.0, "genre": 0.2}.
 
     Raises:
-      UserError: not of that form, a notion that the system does not have, no weight other than 0, or weights for
-        a system without sub-spaces.
+      UserError: not of that form, a notion that the system does not have or that stands twice, a weight that is too
+        large or none that is large enough, or weights for a system without sub-spaces.
     """
     weights: dict[str, float] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         notion, _, value = (piece.strip() for piece in part.partition("="))
         if notion not in vocabulary.notions:
             raise UserError(f"--weights: no notion {notion!r}: the system has {', '.join(vocabulary.notions)}")
+        if notion in weights:
+            raise UserError(f"--weights={text}: {notion!r} has two weights: give it one")
         try:
             weights[notion] = float(value)
         except ValueError as error:
             raise UserError(f"--weights: {part!r} is no notion=number, such as mood=1,genre=0.2") from error
         if not math.isfinite(weights[notion]):
             raise UserError(f"--weights: {part!r}: the weight must be a finite number")
+        if abs(weights[notion]) > MOST:
+            raise UserError(f"--weights: {part!r}: a weight is at most {MOST:g}, with either sign")
     if weights and not disentangled:
         raise UserError("--weights: this system is not disentangled and has one space only: leave --weights out")
-    if weights and not any(weights.values()):
-        raise UserError(f"--weights={text}: at least one weight must differ from 0")
+    if weights and max(map(abs, weights.values())) < LEAST:
+        raise UserError(f"--weights={text}: at least one weight must be {LEAST:g} or more, with either sign")
     return weights

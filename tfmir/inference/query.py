@@ -1,0 +1,86 @@
+"""The song that a search is about: a track of the library, by its id or as a file, or a file elsewhere."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import unicodedata
+
+import numpy as np
+
+from tfmir.data.audio import AudioError
+from tfmir.errors import UserError
+from tfmir.inference.audio import embed_file
+from tfmir.inference.library import Library
+from tfmir.model.system import System
+
+
+@dataclasses.dataclass(frozen=True)
+class Query:
+    """What is searched for.
+
+    Attributes:
+      embedding: float32 [dim]: that of the library, if the song is in it.
+      track_ids: the tracks of the library that are the song itself.
+    """
+
+    embedding: np.ndarray
+    track_ids: tuple[str, ...]
+
+
+def find_query(like: str, library: Library, system: System, *, folder: str = "") -> Query:
+    """The song of a track id or of a file, which may be one of the library's.
+
+    A file is known however it is spelled: by a relative path or a link, from the home, in either Unicode form.
+
+    Args:
+      like: id of a track in the library, or path of a file.
+      library: what is searched.
+      system: embeds a file that is not in the library.
+      folder: where the library's files are, if its ids are paths below a folder.
+
+    Raises:
+      UserError: neither a file nor a track of the library, or a file that cannot be decoded.
+    """
+    ids = library.track_ids
+    track = like if like in ids else ""
+    path = "" if track else found_path(like)
+    if not track and not path:
+        track = next((name for name in ids if _one_form(name) == _one_form(like)), "")
+    file = os.path.join(folder, track) if track else path
+    own = tuple(name for name in ids if name == track or (folder and _is_same(os.path.join(folder, name), file)))
+    if own:
+        return Query(library.embeddings[ids.index(own[0])], own)
+    if not path:
+        raise UserError(f"--like={like} is neither a file nor a track of the library ({ids[0]}, …)")
+    try:
+        return Query(embed_file(system, path), ())
+    except AudioError as error:
+        raise UserError(f"--like={like}: {error}") from error
+
+
+def found_path(path: str) -> str:
+    """A path as the disk has it, from the home where it begins with `~`; empty if there is nothing.
+
+    A name that is not there may be there in the other Unicode form: `é` as one character (NFC) or as two (NFD).
+    """
+    path = os.path.expanduser(path)
+    if os.path.exists(path):
+        return path
+    above, name = os.path.split(path.rstrip("/"))
+    folder = found_path(above or ".") if name else ""
+    if not os.path.isdir(folder):
+        return ""
+    paths = (os.path.join(folder, other) for other in sorted(os.listdir(folder)) if _one_form(other) == _one_form(name))
+    return next(filter(os.path.exists, paths), "")
+
+
+def _one_form(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def _is_same(path: str, other: str) -> bool:
+    try:
+        return os.path.samefile(path, other)
+    except OSError:  # one of them is not there any more
+        return False
