@@ -1,19 +1,24 @@
 # make demo   the whole way on the demo corpus      make test   the tests
 # make lint   ruff and mypy                         make bench  the benchmarks
 # make clean  removes what was built, and nothing that you have made
+# LOCK=requirements-io.lock: TensorFlow 2.17 with tensorflow-io, for Python 3.10 to 3.12
 PYTHON ?= python3
+LOCK ?= requirements.lock
 PY := .venv/bin/python
 DEMO_FLAGS ?= --flagfile=launch/proxy.flags --flagfile=launch/demo.flags
 DEMO_LIKE ?= test/00002.flac
 
 .PHONY: venv demo test lint bench clean
 
-venv: .venv/installed
+INSTALLED := .venv/installed-$(basename $(notdir $(LOCK)))
 
-.venv/installed: requirements.lock setup.cfg
-	@$(PYTHON) tools/check_python.py
-	@test -x $(PY) || $(PYTHON) -m venv .venv
-	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.lock
+venv: $(INSTALLED)
+
+# An environment of another lock is made anew: nothing of it may be left.
+$(INSTALLED): $(LOCK) setup.cfg
+	@$(PYTHON) tools/check_python.py $(LOCK)
+	@test -x $(PY) && test -e $@ || $(PYTHON) -m venv --clear .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check -r $(LOCK)
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 

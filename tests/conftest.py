@@ -1,7 +1,7 @@
 """Shared fixtures: two logical CPU devices, a small tagged folder of audio, and records made from it."""
 
 import os
-import shutil
+import pathlib
 import signal
 
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
@@ -12,7 +12,6 @@ import pytest
 import soundfile
 import tensorflow as tf
 
-from tests.fixtures.commands import REPOSITORY, TINY_SETTINGS
 from tfmir.corpora import folder
 from tfmir.inference.weights import load_system
 from tfmir.params import EncoderParams, PipelineParams, RunParams, TrainParams
@@ -30,6 +29,7 @@ tf.config.set_logical_device_configuration(
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = ["tests.fixtures.commands", "tests.fixtures.formats"]
+REPOSITORY = pathlib.Path(__file__).parent.parent
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 RATE = 22050
 GENRES, MOODS = ("rock", "jazz"), ("calm", "wild", "")
@@ -115,23 +115,6 @@ def bundle(run, system, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def settings(audio_folder, tmp_path_factory):
-    """A flag file for records whose test split has as many tracks as retrieval at 8 needs."""
-    folder_of_audio = shutil.copytree(audio_folder, tmp_path_factory.mktemp("more") / "audio")
-    annotations = folder_of_audio / "annotations.csv"
-    rows = [f"{i}.flac,test,artist3,{('rock', 'jazz')[i % 2]},{('calm', 'wild')[i // 2 % 2]}" for i in range(30, 36)]
-    for index in range(30, 36):
-        (folder_of_audio / f"{index}.flac").symlink_to(folder_of_audio / f"{index - 30:02d}.flac")
-    annotations.write_text(annotations.read_text() + "\n".join(rows) + "\n")
-    records = folder_of_audio.parent / "records"
-    corpus = folder.load(str(folder_of_audio), str(annotations), name="more", licence="CC0-1.0")
-    build_records(corpus, str(records), num_shards=1, max_rejected_fraction=0.0, workers=1)
-    path = folder_of_audio.parent / "tiny.flags"
-    path.write_text(TINY_SETTINGS.format(records=records, batch_size=8, epochs=2))
-    return path
-
-
-@pytest.fixture(scope="session")
 def snapshot():
     """Name -> bytes of every file below a folder: what must not have changed."""
 
@@ -139,11 +122,6 @@ def snapshot():
         return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
     return take
-
-
-@pytest.fixture(scope="session")
-def repository():
-    return REPOSITORY
 
 
 def pytest_itemcollected(item):

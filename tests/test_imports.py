@@ -10,8 +10,8 @@ import pytest
 PACKAGE = pathlib.Path(__file__).parent.parent / "tfmir"
 # From the ground up: a module may import what stands on its own floor or below. Modules at the top of the package that
 # are not named here are commands: they may import anything, and nobody imports them but another command.
-GROUND = {"errors", "params", "vocabulary", "markdown", "remote", "files", "resources", "flag_files", "flags", "quiet"}
-GROUND |= {"command", "figures"}
+GROUND = {"errors", "params", "vocabulary", "markdown", "stores", "remote", "files", "resources", "flag_files", "flags"}
+GROUND |= {"quiet", "command", "figures"}
 FLOORS = (
     ("corpora",),
     ("data", "run_directory"),

@@ -1,13 +1,13 @@
 """Audio, records and runs in an S3 store: a local server, and the commands as a user types them."""
 
 import os
+import pathlib
 import socket
 import subprocess
 import sys
 import time
 
 import pytest
-import tensorflow as tf
 
 from tfmir import remote
 from tfmir.errors import UserError
@@ -216,20 +216,29 @@ def test_a_store_that_refuses_is_one_line_with_a_remedy(store, endpoint, audio_f
 
 def test_a_store_that_is_busy_for_a_moment_is_asked_again(tmp_path, monkeypatch):
     class Busy:
-        """TensorFlow's file systems, of which the first two calls fail."""
+        """A store of which the first two calls fail."""
 
         calls = 0
 
-        def copy(self, source, target, overwrite):
+        def download(self, url, target):
             self.calls += 1
             if self.calls < 3:
-                raise tf.errors.UnavailableError(None, None, "slow down")
+                raise UserError(f"{url}: slow down")
 
     busy = Busy()
-    monkeypatch.setattr(remote, "_gfile", lambda: busy)
+    monkeypatch.setattr("tfmir.stores.store_of", lambda url: busy)
     monkeypatch.setattr(remote, "_PAUSES", (0.0, 0.0))
     RemotePath("s3://a/b").download(str(tmp_path / "b"))
     assert busy.calls == 3
     busy.calls = -1
     with pytest.raises(UserError, match="s3://a/b: slow down"):
         RemotePath("s3://a/b").download(str(tmp_path / "b"))
+
+
+def test_what_is_fetched_is_local_and_nothing_of_it_is_left(tmp_path):
+    (tmp_path / "a.bin").write_bytes(b"here")
+    local = pathlib.Path(remote.fetch(f"file://{tmp_path}/a.bin"))
+    assert (local.read_bytes(), local.name.endswith("-a.bin")) == (b"here", True)
+    remote.clean_up()
+    assert not local.parent.exists()
+    remote.clean_up()

@@ -20,6 +20,8 @@ from typing import Any, TypeAlias
 
 from tfmir.errors import UserError
 from tfmir.remote import RemotePath
+from tfmir.remote import fetch as fetch
+from tfmir.stores import is_tensorflows
 
 Path: TypeAlias = pathlib.Path | RemotePath
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://")
@@ -37,6 +39,11 @@ def is_remote(path: str | os.PathLike[str]) -> bool:
 def to_path(path: str | os.PathLike[str]) -> Path:
     """A local path or a remote one, by what it looks like."""
     return RemotePath(path) if is_remote(path) else pathlib.Path(path)
+
+
+def tensorflow_reads(path: str | os.PathLike[str]) -> bool:
+    """Whether TensorFlow's data sets read a path: a local one, or one in a store that TensorFlow knows."""
+    return not is_remote(path) or is_tensorflows(os.fspath(path))
 
 
 @contextlib.contextmanager
@@ -82,6 +89,14 @@ def reading(path: str | os.PathLike[str]) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         source.download(f"{folder}/{source.name}")
         yield f"{folder}/{source.name}"
+
+
+def upload_folder(source: str, target: str | os.PathLike[str]) -> None:
+    """Copies the files of a local folder to a remote one; nothing where the target is local."""
+    folder = to_path(target)
+    if isinstance(folder, RemotePath):
+        for path in sorted(pathlib.Path(source).iterdir()):
+            (folder / path.name).upload(str(path))
 
 
 def remove_tree(path: Path) -> None:

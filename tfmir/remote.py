@@ -1,25 +1,23 @@
 """Paths such as `s3://bucket/folder`, with the part of pathlib's interface that `files.py`, the door to them, needs.
 
-Through TensorFlow's file systems and tensorflow-io's (`s3://`, `gs://`, `hdfs://`, `az://`). There are no folders in
-such stores, only names with slashes: a folder is there once something is in it. Nothing is ever renamed: on S3
-tensorflow-io's rename takes along every object whose name merely starts like the source's.
+There are no folders in stores, only names with slashes: a folder is there once something is in it. Nothing is ever
+renamed: on S3 tensorflow-io's rename takes along every object whose name merely starts like the source's.
 """
 
 from __future__ import annotations
 
-import contextlib
+import atexit
 import functools
 import os
-import re
+import shutil
+import tempfile
 import time
-import warnings
 from collections.abc import Iterator
-from typing import Any
 
+from tfmir import stores
 from tfmir.errors import UserError
 
 _PAUSES = (2.0, 10.0)  # seconds before a second and a third try
-_HINT = "check the address, the credentials (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY) and the endpoint (S3_ENDPOINT)"
 
 
 class RemotePath(os.PathLike[str]):
@@ -64,18 +62,15 @@ class RemotePath(os.PathLike[str]):
 
     def exists(self) -> bool:
         """Whether there is an object of this name, or one below it."""
-        with _explained(self._url):
-            return bool(_gfile().exists(self._url))
+        return self._store.exists(self._url)
 
     def is_dir(self) -> bool:
         """Whether there is an object below this name."""
-        with _explained(self._url):
-            return bool(_gfile().isdir(f"{self._url}/"))
+        return self._store.is_dir(self._url)
 
     def read_bytes(self) -> bytes:
         """The object; FileNotFoundError if it is not there."""
-        with _explained(self._url, reads=True), _gfile().GFile(self._url, "rb") as file:
-            return bytes(file.read())
+        return self._store.read(self._url)
 
     def read_text(self, encoding: str = "utf-8") -> str:
         """The object as text."""
@@ -83,8 +78,7 @@ class RemotePath(os.PathLike[str]):
 
     def write_bytes(self, data: bytes) -> None:
         """Writes the object; nobody sees it before it is whole."""
-        with _explained(self._url), _gfile().GFile(self._url, "wb") as file:
-            file.write(data)
+        self._store.write(self._url, data)
 
     def write_text(self, text: str, encoding: str = "utf-8") -> None:
         """Writes text."""
@@ -94,9 +88,7 @@ class RemotePath(os.PathLike[str]):
         """Copies the object to a local file, tried three times; FileNotFoundError if it is not there."""
         for pause in (*_PAUSES, None):
             try:
-                with _explained(self._url, reads=True):
-                    _gfile().copy(self._url, target, overwrite=True)
-                return
+                return self._store.download(self._url, target)
             except UserError:  # a store that is busy or out of reach for a moment
                 if pause is None:
                     raise
@@ -104,23 +96,18 @@ class RemotePath(os.PathLike[str]):
 
     def upload(self, source: str) -> None:
         """Copies a local file to the object."""
-        if not os.path.getsize(source):  # an empty file cannot be copied
+        if not os.path.getsize(source):  # TensorFlow does not copy an empty file
             self.write_bytes(b"")
-            return
-        with _explained(self._url):
-            _gfile().copy(source, self._url, overwrite=True)
+        else:
+            self._store.upload(source, self._url)
 
     def glob(self, pattern: str) -> Iterator[RemotePath]:
-        """Objects and folders right below whose names match, sorted."""
-        literal = re.sub(r"([*?\[\\])", r"[\1]", self._url)
-        with _explained(self._url):
-            found = _gfile().glob(f"{literal}/{pattern}")
-        yield from sorted(map(RemotePath, found))
+        """Objects and folders whose name below this one matches, sorted; folders stand in the pattern as they are."""
+        yield from sorted(map(RemotePath, self._store.glob(self._url, pattern)))
 
     def walk(self) -> Iterator[tuple[str, list[str], list[str]]]:
         """As `os.walk`."""
-        with _explained(self._url):
-            yield from _gfile().walk(self._url)
+        yield from self._store.walk(self._url)
 
     def unlink(self, missing_ok: bool = False) -> None:
         """Removes the object."""
@@ -128,19 +115,25 @@ class RemotePath(os.PathLike[str]):
             if missing_ok:
                 return
             raise FileNotFoundError(self._url)
-        with _explained(self._url):
-            _gfile().remove(self._url)
+        self._store.remove(self._url)
 
     def rmtree(self) -> None:
         """Removes everything below this name; nothing there is no error."""
         if self.is_dir():
-            with _explained(self._url):
-                _gfile().rmtree(self._url)
+            self._store.remove_tree(self._url)
 
     def size(self) -> int:
         """Bytes."""
-        with _explained(self._url, reads=True):
-            return int(_gfile().stat(self._url).length)
+        return self._store.size(self._url)
+
+    @property
+    def _store(self) -> stores.Store:
+        global _stores_used
+        _stores_used = True
+        return stores.store_of(self._url)
+
+
+_stores_used = False
 
 
 def was_used() -> bool:
@@ -148,37 +141,22 @@ def was_used() -> bool:
     return _stores_used
 
 
-_stores_used = False
+def fetch(url: str) -> str:
+    """Copies an object to a local file, which the caller removes; what is left is removed by `clean_up`."""
+    descriptor, target = tempfile.mkstemp(dir=_folder(), suffix=f"-{RemotePath(url).name}")
+    os.close(descriptor)
+    RemotePath(url).download(target)
+    return target
 
 
-def _gfile() -> Any:
-    global _stores_used
-    _stores_used = True
-    return _file_systems()
+def clean_up() -> None:
+    """Removes what was fetched and not removed since."""
+    if _folder.cache_info().currsize:
+        shutil.rmtree(_folder(), ignore_errors=True)
+        _folder.cache_clear()
 
 
 @functools.cache
-def _file_systems() -> Any:
-    """TensorFlow's own, with those that tensorflow-io adds."""
-    import tensorflow as tf
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with contextlib.suppress(ImportError, NotImplementedError):
-            import tensorflow_io  # noqa: F401  (registers s3, hdfs and az; gs comes with TensorFlow)
-    return tf.io.gfile
-
-
-@contextlib.contextmanager
-def _explained(url: str, *, reads: bool = False) -> Iterator[None]:
-    """TensorFlow's errors as a missing file, if one is read, or as something that a user can mend."""
-    import tensorflow as tf
-
-    try:
-        yield
-    except tf.errors.NotFoundError as error:
-        if reads:
-            raise FileNotFoundError(url) from error
-        raise UserError(f"{url}: there is no such bucket or store: {_HINT}") from error
-    except tf.errors.OpError as error:
-        raise UserError(f"{url}: {' '.join(error.message.split())[:300]}: {_HINT}") from error
+def _folder() -> str:
+    atexit.register(clean_up)
+    return tempfile.mkdtemp(prefix="tfmir-")

@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfmir.data.records import FEATURE_SPEC
+from tfmir.data.shards import open_shard, read_natively
 from tfmir.params import FeatureParams, PipelineParams
 
 Element = dict[str, tf.Tensor]
@@ -66,7 +67,9 @@ def consecutive_excerpts(
 ) -> tf.data.Dataset:
     """All consecutive non-overlapping excerpts once, in the order of the records, each with the `group - 1` that follow
     it, around the track's end; `position` int64 is the track's number in the split, `track_id` string its id."""
-    parsed = tf.data.TFRecordDataset(list(paths)).batch(_PARSE_BATCH).enumerate()
+    natively = read_natively(paths)
+    tracks = tf.data.Dataset.from_tensor_slices(list(paths)).flat_map(lambda path: open_shard(path, natively=natively))
+    parsed = tracks.batch(_PARSE_BATCH).enumerate()
     cuts = parsed.map(lambda i, x: _consecutive_cuts(x, i * _PARSE_BATCH, features, num_tags, group), **PARALLEL)
     return cuts.unbatch()
 
@@ -110,7 +113,9 @@ def _serialized(paths: Sequence[str], key: tf.Tensor) -> tf.data.Dataset:
     """Serialized tracks of all shards, several shards read in turn, the shards in random order."""
     order = tf.random.experimental.stateless_shuffle(tf.constant(list(paths)), key)
     shards = tf.data.Dataset.from_tensor_slices(order)
-    return shards.interleave(tf.data.TFRecordDataset, cycle_length=min(_OPEN_SHARDS, len(paths)), **PARALLEL)
+    natively = read_natively(paths)
+    cycle = min(_OPEN_SHARDS, len(paths))
+    return shards.interleave(lambda path: open_shard(path, natively=natively), cycle_length=cycle, **PARALLEL)
 
 
 def _parse(serialized: tf.Tensor, num_tags: int) -> Element:

@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from tfmir import files
 from tfmir.corpora.corpus import Track
+from tfmir.data.shards import open_shard
 from tfmir.errors import UserError
 from tfmir.params import FeatureParams
 from tfmir.vocabulary import Vocabulary
@@ -133,7 +134,7 @@ def shard_paths(records: str, manifest: Manifest, split: str) -> list[str]:
 def read_tracks(records: str, manifest: Manifest, split: str) -> Iterator[StoredTrack]:
     """All tracks of a split in the order of the records."""
     for path in shard_paths(records, manifest, split):
-        for serialized in tf.data.TFRecordDataset(path).as_numpy_iterator():
+        for serialized in open_shard(path, natively=files.tensorflow_reads(path)).as_numpy_iterator():
             yield parse(serialized, manifest.features["num_mels"])
 
 

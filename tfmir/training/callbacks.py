@@ -6,6 +6,8 @@ import csv
 import dataclasses
 import io
 import math
+import shutil
+import tempfile
 import time
 from typing import Any
 
@@ -181,14 +183,16 @@ class TensorBoardLog(keras.callbacks.Callback):
     """Losses, learning rate, dead share, a histogram of the sub-space norms, and the run's parameters.
 
     Args:
-      folder: folder of the event files.
+      folder: folder of the event files; those of a remote one are written locally, and uploaded after every epoch.
       params: parameters of the run, shown under "HParams".
       excerpts: float32 [batch, frames, mels], a fixed batch whose sub-space norms are drawn.
     """
 
     def __init__(self, folder: files.Path, params: RunParams, excerpts: tf.Tensor):
         super().__init__()
-        self.writer = tf.summary.create_file_writer(str(folder))
+        self.folder = folder
+        self.local = tempfile.mkdtemp(prefix="tfmir-") if files.is_remote(folder) else str(folder)
+        self.writer = tf.summary.create_file_writer(self.local)
         self.run_params = params
         self.excerpts = excerpts
 
@@ -209,6 +213,13 @@ class TensorBoardLog(keras.callbacks.Callback):
             for index, space in enumerate(self.model.spaces):
                 tf.summary.histogram(f"subspace_norm/{space}", norms[:, index])
         self.writer.flush()
+        files.upload_folder(self.local, self.folder)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Closes the file, and removes the local one of a remote folder."""
+        self.writer.close()
+        if files.is_remote(self.folder):
+            shutil.rmtree(self.local, ignore_errors=True)
 
 
 def _csv(rows: list[dict[str, float]]) -> str:

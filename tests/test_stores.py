@@ -1,0 +1,114 @@
+"""Stores by both ways: TensorFlow's file systems, and fsspec's, whose memory stands for a store on the network."""
+
+import fsspec
+import pytest
+
+from tfmir import stores
+from tfmir.errors import UserError
+from tfmir.stores import FsspecStore, TensorFlowStore, is_tensorflows, scheme, store_of
+
+
+@pytest.fixture(params=["tensorflow", "fsspec"])
+def store(request, tmp_path):
+    """A store and the name of an empty folder in it."""
+    if request.param == "tensorflow":
+        return TensorFlowStore(), f"file://{tmp_path}"
+    system = fsspec.filesystem("memory")
+    system.store.clear()
+    system.pseudo_dirs[:] = [""]
+    return FsspecStore(system, "memory"), "memory://folder"
+
+
+def test_what_is_written_is_there_and_is_read(store):
+    store, root = store
+    assert not store.exists(f"{root}/a.txt")
+    store.write(f"{root}/a.txt", b"one")
+    store.write(f"{root}/a.txt", b"other")
+    assert store.exists(f"{root}/a.txt")
+    assert (store.read(f"{root}/a.txt"), store.size(f"{root}/a.txt")) == (b"other", 5)
+    assert store.is_dir(root)
+    assert not store.is_dir(f"{root}/b")
+
+
+def test_files_come_and_go(store, tmp_path):
+    store, root = store
+    (tmp_path / "local").write_bytes(b"here")
+    store.upload(str(tmp_path / "local"), f"{root}/up")
+    store.download(f"{root}/up", str(tmp_path / "down"))
+    assert (tmp_path / "down").read_bytes() == b"here"
+    store.remove(f"{root}/up")
+    assert not store.exists(f"{root}/up")
+
+
+def test_names_below_a_folder_match_a_pattern(store, tmp_path):
+    store, root = store
+    (tmp_path / "of[1]").mkdir()
+    for name in ("b.json", "a.json", "c.txt"):
+        store.write(f"{root}/of[1]/{name}", b"x")
+    assert sorted(store.glob(f"{root}/of[1]", "*.json")) == [f"{root}/of[1]/a.json", f"{root}/of[1]/b.json"]
+    assert store.glob(root, "nothing/*") == []
+
+
+def test_a_tree_is_walked_as_the_systems_own_and_removed(store, tmp_path):
+    store, root = store
+    tree = f"{root}/t"
+    (tmp_path / "t/one/two").mkdir(parents=True)  # TensorFlow's local file system makes no folders by itself
+    for name in ("x", "one/y", "one/two/z"):
+        store.write(f"{tree}/{name}", b"x")
+    found = {folder.rstrip("/"): (sorted(folders), sorted(names)) for folder, folders, names in store.walk(tree)}
+    assert found == {tree: (["one"], ["x"]), f"{tree}/one": (["two"], ["y"]), f"{tree}/one/two": ([], ["z"])}
+    store.remove_tree(tree)
+    assert not store.is_dir(tree)
+
+
+def test_what_is_absent_is_a_missing_file_where_it_is_read(store, tmp_path):
+    store, root = store
+    for read in (store.read, store.size, lambda url: store.download(url, str(tmp_path / "x"))):
+        with pytest.raises(FileNotFoundError, match="absent"):
+            read(f"{root}/absent")
+
+
+def test_a_store_that_refuses_is_told_with_the_remedy():
+    class Refusing:
+        def pipe_file(self, url, data):
+            raise PermissionError("Access\n  Denied")
+
+    with pytest.raises(UserError, match=r"s3://b/x: Access Denied: check the address, the credentials"):
+        FsspecStore(Refusing(), "s3").write("s3://b/x", b"")
+
+
+def test_tensorflows_own_schemes_are_used_first(monkeypatch):
+    assert scheme("gs://bucket/a") == "gs"
+    assert is_tensorflows("file:///tmp")
+    assert isinstance(store_of("file:///tmp"), TensorFlowStore)
+    monkeypatch.setattr(stores, "_registered", lambda: frozenset({"file"}))
+    stores._fsspec_store.cache_clear()
+    assert not is_tensorflows("s3://b/a")
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("s3://b/a", r"s3://: nothing that is installed reads such stores: pip install 'tfmir\[s3\]'"),
+        ("az://b/a", r"pip install 'tfmir\[az\]'"),
+        ("hdfs://b/a", r"pip install 'tfmir\[io\]'"),
+        ("ftp://b/a", "ftp://: no such kind of store: it must be one of s3, gs, az, hdfs, or a local path"),
+    ],
+)
+def test_without_a_reader_the_error_names_what_to_install(monkeypatch, url, message):
+    monkeypatch.setattr(stores, "_registered", lambda: frozenset({"file"}))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    stores._fsspec_store.cache_clear()
+    with pytest.raises(UserError, match=message):
+        store_of(url)
+
+
+def test_s3_takes_tensorflows_variables(monkeypatch):
+    pytest.importorskip("s3fs", reason="needs the extra `s3`")
+    monkeypatch.setattr(stores, "_registered", lambda: frozenset({"file"}))
+    monkeypatch.setenv("S3_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    stores._fsspec_store.cache_clear()
+    found = store_of("s3://b/a").system.client_kwargs
+    assert found == {"endpoint_url": "http://127.0.0.1:9", "region_name": "eu-west-1"}
+    stores._fsspec_store.cache_clear()
