@@ -127,14 +127,10 @@ def test_without_a_store_zero_goes_on_and_another_code_leaves(monkeypatch):
     assert left.value.code == 7
 
 
-def test_the_users_own_environment_wins(monkeypatch):
-    for name in ("TF_ENABLE_ONEDNN_OPTS", "TF_CPP_MIN_LOG_LEVEL", "KERAS_BACKEND"):
-        monkeypatch.setenv(name, "")  # so that it is put back afterwards
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
-    command.set_environment()
-    found = [os.environ[name] for name in ("TF_ENABLE_ONEDNN_OPTS", "TF_CPP_MIN_LOG_LEVEL", "KERAS_BACKEND")]
-    assert found == ["0", "3", "tensorflow"]
+def test_a_pipe_that_breaks_elsewhere_is_no_reader_that_has_seen_enough(end, capsys, monkeypatch):
+    monkeypatch.setattr(command, "_reader_is_gone", lambda: False)
+    assert end(raises(BrokenPipeError(32, "Broken pipe"))) == 1
+    assert "Traceback" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["prepare", "train", "evaluate", "export", "search"])

@@ -8,21 +8,37 @@ A command is a dataclass of parameters and a function of it:
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import errno
+import io
 import os
+import select
 import signal
 import sys
 import traceback
+import warnings
 from collections.abc import Callable
 from typing import Any
 
-from tfmir import remote
+from tfmir import quiet, remote
 from tfmir.errors import UserError
 from tfmir.flags import parse
 
 EXIT_BUG = 1
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
+_SILENT = "3"
+_ENVIRONMENT = {
+    "KERAS_BACKEND": "tensorflow",
+    # No folder: ~/.keras/keras.json may ask for another backend, data format or precision.
+    "KERAS_HOME": os.devnull,
+    "TF_USE_LEGACY_KERAS": "0",
+    # Figures are drawn into files; a notebook's backend is there in its own processes only.
+    "MPLBACKEND": "agg",
+}
+# They would end every training early, or have Keras look for flax.
+_NOT_OURS = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "KERAS_NNX_ENABLED")
 _DISK_REFUSES = (errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.ENOTDIR)
 
 
@@ -32,24 +48,35 @@ def run(main: Callable[[Any], object], params_class: type) -> None:
     Exit codes: 0 done; 1 a bug, with its traceback; 2 a mistake that the message explains; 130 interrupted (the work
     can be resumed).
     """
+    _start_again_if_needed()
+    _mend_streams()
     set_environment()
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        main(parse(sys.argv, params_class))
+        params = parse(sys.argv, params_class)
+        if sys.flags.optimize > 1:
+            raise UserError("python -OO drops the docstrings, which TensorFlow reads: leave it out, or take -O")
+        main(params)
+        sys.stdout.flush()
         leave(0)
-    except BrokenPipeError:  # the reader of our output, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except SystemExit as left:  # after --help
+        leave(int(left.code or 0))
+    except BrokenPipeError:
+        if not _reader_is_gone():
+            traceback.print_exc()
+            leave(EXIT_BUG)
+        leave(0)  # the reader of our output, such as head, has seen enough
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        _say(f"error: {error}")
         leave(EXIT_USER_ERROR)
     except OSError as error:
         if not isinstance(error, PermissionError) and error.errno not in _DISK_REFUSES:
             traceback.print_exc()
             leave(EXIT_BUG)
-        print(f"error: {error.filename or ''}: {error.strerror}: what is written before is kept", file=sys.stderr)
+        _say(f"error: {error.filename or 'standard output'}: {error.strerror}: what is written before is kept")
         leave(EXIT_USER_ERROR)
     except KeyboardInterrupt:
-        print("interrupted: give the same command again to go on where it stopped", file=sys.stderr)
+        _say("interrupted: give the same command again to go on where it stopped")
         leave(EXIT_INTERRUPTED)
     except Exception:
         traceback.print_exc()
@@ -57,13 +84,22 @@ def run(main: Callable[[Any], object], params_class: type) -> None:
 
 
 def set_environment() -> None:
-    """Settings that TensorFlow reads when it is imported, where the user has not chosen.
+    """What a command needs before TensorFlow and Keras are imported, whatever the user's other work needs.
 
-    oneDNN doubles training speed on CPUs without AVX-512, where it is off by default.
+    The user's choice stands where it is one of taste: oneDNN, which doubles training speed on CPUs without AVX-512,
+    where it is off by default, and what TensorFlow logs.
     """
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", _SILENT) == _SILENT:
+        quiet.importing("tensorflow")
+    os.environ.update(_ENVIRONMENT)
+    for name in _NOT_OURS:
+        os.environ.pop(name, None)
+    if any(option.startswith("error") for option in sys.warnoptions):  # a library's warning is not an error of ours
+        sys.warnoptions[:] = [option for option in sys.warnoptions if not option.startswith("error")]
+        os.environ.pop("PYTHONWARNINGS", None)
+        for entry in [entry for entry in warnings.filters if entry[0] == "error"]:
+            warnings.filters.remove(entry)  # type: ignore[attr-defined]
 
 
 def leave(code: int) -> None:
@@ -71,12 +107,57 @@ def leave(code: int) -> None:
 
     Where a remote store was used, without the interpreter's own end: tensorflow-io's S3 aborts there.
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # nobody reads it, or the disk is full: the interpreter's end would say so once more
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     if remote.was_used():
         os._exit(code)
     if code:
         sys.exit(code)
+
+
+def _start_again_if_needed() -> None:
+    """Starts Python again where it takes all names for ASCII (the C locale with PYTHONUTF8=0) or has no docstrings.
+
+    TensorFlow 2.17 cannot be imported without docstrings (PYTHONOPTIMIZE=2). The process keeps its number.
+    """
+    needed = {}
+    if codecs.lookup(sys.getfilesystemencoding()).name == "ascii":
+        needed["PYTHONUTF8"] = "1"
+    if sys.flags.optimize > 1:
+        needed["PYTHONOPTIMIZE"] = "1"
+    if needed.items() <= os.environ.items():  # a flag of Python's own, such as -OO, is stronger
+        return
+    os.environ.update(needed)
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+def _mend_streams() -> None:
+    """Opens what was closed, and prints what the terminal cannot show as its number instead of failing."""
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(descriptor, "r" if name == "stdin" else "w", encoding="utf-8"))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _reader_is_gone() -> bool:
+    """Whether nobody reads our output any more; a pipe of another kind may break as well."""
+    poll = select.poll()
+    for descriptor in (1, 2):
+        poll.register(descriptor, 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError):  # nobody may be reading it
+        print(text, file=sys.stderr)
 
 
 def _interrupt(signum: int, frame: Any) -> None:
