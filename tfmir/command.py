@@ -53,7 +53,7 @@ def run(main: Callable[[Any], object], params_class: type) -> None:
     set_environment()
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        params = parse(sys.argv, params_class)
+        params: Any = parse(sys.argv, params_class)
         if sys.flags.optimize > 1:
             raise UserError("python -OO drops the docstrings, which TensorFlow reads: leave it out, or take -O")
         main(params)
@@ -61,6 +61,7 @@ def run(main: Callable[[Any], object], params_class: type) -> None:
         leave(0)
     except SystemExit as left:  # after --help
         leave(int(left.code or 0))
+        raise
     except BrokenPipeError:
         if not _reader_is_gone():
             traceback.print_exc()
