@@ -1,6 +1,6 @@
 import pytest
 
-from tfmir.corpora.spelling import key, tidy, unified
+from tfmir.corpora.spelling import key, one_line, tidy, unified
 
 NFC, NFD = "Bj\u00f6rk", "Bjo\u0308rk"
 
@@ -48,3 +48,20 @@ def test_what_is_the_same_to_a_reader_has_the_same_key(one, other, same):
 def test_the_most_frequent_spelling_is_shown_whatever_the_order(texts, shown):
     assert set(unified(texts).values()) == set(unified(reversed(texts)).values()) == {shown}
     assert set(unified(texts)) == set(texts)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Sigur Rós/Ágætis byrjun #1 [100%].mp3", "Sigur Rós/Ágætis byrjun #1 [100%].mp3"),
+        ("a\nb\tc\rd.mp3", r"a\nb\tc\rd.mp3"),
+        ("\x1b[31mred\x85\u2028", r"\x1b[31mred\x85\u2028"),
+        ("gnp.\u202e3pm", r"gnp.\u202e3pm"),  # shown from right to left it would end in mp3
+        ("\udce9", r"\udce9"),
+        ("two  spaces\u3000wide, not\xa0broken", "two  spaces\u3000wide, not\xa0broken"),
+        ("\N{man}\N{zero width joiner}\N{woman} \N{guitar}", "\N{man}\N{zero width joiner}\N{woman} \N{guitar}"),
+    ],
+)
+def test_a_name_is_one_line_on_which_nothing_is_hidden(text, shown):
+    assert one_line(text) == shown
+    assert len(one_line(text).splitlines()) == 1

@@ -1,5 +1,7 @@
 """When two texts are one: tags, notions and artists of a user's folder that differ only in how they are written.
 
+And how the name of a file is shown that may hold anything.
+
 The published corpora are not touched: their tags are what their label files say, byte for byte.
 """
 
@@ -10,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+_JOINERS = "\u200c\u200d"  # within words of Persian and within emoji
 _SPACES = re.compile(r"[\s\u200b\ufeff]+")  # those of no width are white space to no other rule
 
 
@@ -46,3 +49,18 @@ def unified(texts: Iterable[str]) -> dict[str, str]:
         spellings[key(text)][tidy(text)] += count
     shown = {same: min(found, key=lambda text: (-found[text], text)) for same, found in spellings.items()}
     return {text: shown[key(text)] for text in counts}
+
+
+def one_line(text: str) -> str:
+    r"""A name as it is shown: on one line, in one cell, with what would move the cursor or hide there written out.
+
+    >>> print(one_line("B-side\n\tlive.mp3"))
+    B-side\n\tlive.mp3
+    """
+    return "".join(_written_out(sign) for sign in text)
+
+
+def _written_out(sign: str) -> str:
+    if unicodedata.category(sign) not in ("Cc", "Cf", "Cs", "Zl", "Zp") or sign in _JOINERS:
+        return sign
+    return sign.encode("unicode_escape", "surrogatepass").decode()
