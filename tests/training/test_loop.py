@@ -245,12 +245,53 @@ def test_the_command_line_is_kept(records, finished):
         ({"features": FeatureParams(n_fft=2048)}, "n_fft=1024, this model needs n_fft=2048"),
         ({"system": SystemParams("joint", disentangled=False)}, "needs --disentangled"),
         ({"encoder": EncoderParams(embedding_dim=15)}, "does not divide into 2 equal sub-spaces"),
+        ({"training": TrainParams(replicas=3)}, "--batch_size=4: 3 replicas cannot share it evenly: use 3 or"),
+        ({"system": SystemParams("triplet"), "pipeline": PipelineParams(batch_size=3)}, "--batch_size=3: .* use 4"),
     ],
 )
 def test_what_cannot_be_trained_is_refused_before_there_is_a_directory(records, tmp_path, changes, message):
     with pytest.raises(UserError, match=message):
         start(str(tmp_path / "new"), dataclasses.replace(TINY, **changes), records)
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("error", [UserError("no such shard"), ValueError("a bug"), MemoryError()])
+@pytest.mark.parametrize("there", [False, True])
+def test_what_fails_before_an_epoch_is_over_leaves_no_run_that_would_refuse_another_setting(
+    records, tmp_path, monkeypatch, error, there
+):
+    """Files that were there before, such as the log of a comparison's run, stay."""
+
+    def fail(run, manifest):
+        assert (run.path / "params.json").exists()
+        raise error
+
+    path = tmp_path / "new"
+    if there:
+        path.mkdir()
+        (path / "train.log").touch()
+    with monkeypatch.context() as patch:
+        patch.setattr("tfmir.training.loop.train", fail)
+        with pytest.raises(type(error)):
+            start(str(path), TINY, records)
+    assert [file.name for file in path.glob("*")] == ["train.log"] * there
+    assert path.exists() == there
+
+
+@pytest.mark.parametrize("error", [UserError("diverged"), KeyboardInterrupt()])
+def test_what_was_begun_is_kept(records, tmp_path, monkeypatch, error):
+    """An interruption at any moment, and a failure after an epoch: both go on where they stopped."""
+
+    def fail(run, manifest):
+        if isinstance(error, UserError):
+            (run.path / "backup").mkdir()
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tfmir.training.loop.train", fail)
+        with pytest.raises(type(error)):
+            start(str(tmp_path / "new"), TINY, records)
+    assert (tmp_path / "new/params.json").exists()
 
 
 @pytest.mark.parametrize("split", ["train", "validation"])

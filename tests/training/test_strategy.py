@@ -3,9 +3,9 @@ import pytest
 import tensorflow as tf
 
 from tfmir.errors import UserError
-from tfmir.params import TrainParams
+from tfmir.params import PipelineParams, RunParams, SystemParams, TrainParams
 from tfmir.training import strategy as strategy_module
-from tfmir.training.strategy import make_strategy
+from tfmir.training.strategy import check_shares, count_replicas, make_strategy
 
 
 @pytest.fixture(autouse=True)
@@ -59,3 +59,35 @@ def test_more_replicas_than_gpus_are_refused(monkeypatch):
     monkeypatch.setattr(strategy_module.tf.config, "list_physical_devices", lambda kind: ["GPU:0"] * (kind == "GPU"))
     with pytest.raises(UserError, match="--replicas=2 but there are 1 GPUs"):
         make_strategy(TrainParams(replicas=2))
+
+
+@pytest.mark.parametrize(
+    ("system", "track_weight", "batch", "replicas", "remedy"),
+    [
+        ("proxy", 0.0, 6, 4, "use 4 or another multiple of 4"),
+        ("proxy", 0.0, 3, 4, "use 4 or another multiple of 4"),
+        ("proxy", 0.0, 8, 4, ""),
+        ("proxy", 0.0, 7, 1, ""),
+        ("triplet", 0.0, 10, 2, "use 8 or another multiple of 4"),
+        ("triplet", 0.0, 4, 2, "use 8 or another multiple of 4"),
+        ("triplet", 0.0, 8, 2, ""),
+        ("joint", 0.5, 20, 2, "use 16 or another multiple of 8"),
+        ("joint", 0.5, 16, 2, ""),
+        ("triplet", 0.0, 2, 1, ""),  # the loop's own check tells of this one
+    ],
+)
+def test_every_replica_gets_as_many_whole_pairs_two_at_least(system, track_weight, batch, replicas, remedy):
+    """10 excerpts are 5 pairs, which two cannot share; of 4 each would have one pair, and no negative."""
+    switches = SystemParams(system, track_weight=track_weight)
+    params = RunParams(system=switches, pipeline=PipelineParams(batch_size=batch))
+    if remedy:
+        with pytest.raises(UserError, match=rf"^--batch_size={batch}: {replicas} replicas .*: {remedy}, or other "):
+            check_shares(params, replicas)
+    else:
+        check_shares(params, replicas)
+
+
+@pytest.mark.parametrize(("replicas", "gpus", "count"), [(0, 0, 1), (0, 3, 3), (2, 3, 2), (5, 0, 5)])
+def test_replicas_are_counted_before_a_device_is_touched(replicas, gpus, count, monkeypatch):
+    monkeypatch.setattr(strategy_module.tf.config, "list_physical_devices", lambda kind: ["GPU"] * gpus)
+    assert count_replicas(TrainParams(replicas=replicas)) == count

@@ -21,11 +21,11 @@ from tfmir.params import RunParams, check_system
 from tfmir.run_directory import Run, locked, open_run
 from tfmir.training.callbacks import ProgressBar, ScheduleAndBackup, TensorBoardLog
 from tfmir.training.prototypes import store_prototypes
-from tfmir.training.strategy import make_strategy
+from tfmir.training.strategy import check_shares, count_replicas, make_strategy
 
 
 def start(path: str, params: RunParams, records: str, *, command_line: Sequence[str] = ()) -> None:
-    """Opens a run directory, locks it and trains.
+    """Opens a run directory, locks it and trains; a new one that fails in its first epoch is as if never begun.
 
     Args:
       path: path of the run directory.
@@ -34,7 +34,8 @@ def start(path: str, params: RunParams, records: str, *, command_line: Sequence[
       command_line: kept in `flags.txt`.
 
     Raises:
-      UserError: records of other features, no system, or a directory that holds another run or is being trained.
+      UserError: records of other features, no system, a batch that cannot be shared out, or a directory that holds
+        another run or is being trained.
     """
     manifest = load_manifest(records)
     check_features(manifest, params.features, source=records)
@@ -42,10 +43,21 @@ def start(path: str, params: RunParams, records: str, *, command_line: Sequence[
     if params.system.disentangled:
         manifest.vocabulary.subspace_dim(params.encoder.embedding_dim)
     run = Run(files.to_path(path), params, manifest.vocabulary, records, manifest.corpus, manifest.licence)
+    _check_batch(params)
+    check_shares(params, count_replicas(params.training))
+    is_new = not (run.path / "params.json").exists()
     open_run(run)
     with locked(run):
-        (run.path / "flags.txt").write_text(" ".join(command_line) + "\n", encoding="utf-8")
-        train(run, manifest)
+        try:
+            (run.path / "flags.txt").write_text(" ".join(command_line) + "\n", encoding="utf-8")
+            train(run, manifest)
+        except Exception:
+            if is_new and not (run.path / "backup").exists():  # nothing is learnt: it may be asked for otherwise
+                for name in ("params.json", "flags.txt", ".lock"):
+                    (run.path / name).unlink(missing_ok=True)
+                with contextlib.suppress(OSError, AttributeError):  # other files in it, or a store without folders
+                    run.path.rmdir()  # type: ignore[union-attr]
+            raise
 
 
 def train(run: Run, manifest: Manifest) -> None:

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfmir.errors import UserError
-from tfmir.params import TrainParams
+from tfmir.params import RunParams, TrainParams
 
 _SAFE_KERAS = (3, 10)
 
@@ -23,20 +23,47 @@ def make_strategy(params: TrainParams) -> tf.distribute.Strategy:
       UserError: more replicas than GPUs, a Keras whose distributed optimiser is wrong, devices already in use.
     """
     keras.mixed_precision.set_global_policy("mixed_float16" if params.mixed_precision else "float32")
+    count = count_replicas(params)
+    if count == 1:
+        return tf.distribute.get_strategy()
+    kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
+    if kind == "CPU":
+        _split_cpu(count)
+    return tf.distribute.MirroredStrategy([f"{kind}:{i}" for i in range(count)])
+
+
+def count_replicas(params: TrainParams) -> int:
+    """How many devices will train; none is touched.
+
+    Raises:
+      UserError: more replicas than GPUs, or a Keras whose distributed optimiser is wrong.
+    """
     gpus = tf.config.list_physical_devices("GPU")
     count = params.replicas or max(1, len(gpus))
     if count > 1 and tuple(int(part) for part in keras.__version__.split(".")[:2]) < _SAFE_KERAS:
         raise UserError(
             f"--replicas={count} needs Keras 3.10 or later, found {keras.__version__}: wrong weights before it"
         )
-    if gpus:
-        if count > len(gpus):
-            raise UserError(f"--replicas={count} but there are {len(gpus)} GPUs: use at most as many")
-    elif count > 1:
-        _split_cpu(count)
-    if count == 1:
-        return tf.distribute.get_strategy()
-    return tf.distribute.MirroredStrategy([f"{'GPU' if gpus else 'CPU'}:{i}" for i in range(count)])
+    if gpus and count > len(gpus):
+        raise UserError(f"--replicas={count} but there are {len(gpus)} GPUs: use at most as many")
+    return count
+
+
+def check_shares(params: RunParams, replicas: int) -> None:
+    """Refuses a batch that the replicas cannot share evenly, in whole pairs or groups.
+
+    Raises:
+      UserError: names the batch sizes that they can.
+    """
+    # A replica finds negatives in its own share, so two pairs are the least.
+    pairs = params.system.uses_triplets and replicas > 1
+    unit = replicas * (2 * params.system.group if pairs else 1)
+    batch, least = params.pipeline.batch_size, 2 * unit if pairs else unit
+    if batch % unit or batch < least:
+        raise UserError(
+            f"--batch_size={batch}: {replicas} replicas cannot share it evenly: use {max(least, batch // unit * unit)} "
+            f"or another multiple of {unit}, or other --replicas"
+        )
 
 
 def _split_cpu(count: int) -> None:
