@@ -35,9 +35,12 @@ def test_every_picture_of_the_report_is_there(readme):
 def test_the_flags_reach_the_report(monkeypatch):
     asked = {}
     monkeypatch.setattr("tfmir.evaluation.run_report.evaluate_run", lambda run, **kwargs: asked.update(kwargs, run=run))
-    called("--run=runs/proxy", "--nobaselines", "--human_triplets=votes.csv", "--audio_dir=songs")
+    called(
+        "--run=runs/proxy", "--records=elsewhere/", "--nobaselines", "--human_triplets=votes.csv", "--audio_dir=songs"
+    )
     assert asked == {
         "run": "runs/proxy",
+        "records": "elsewhere",
         "with_baselines": False,
         "human_triplets": "votes.csv",
         "audio_dir": "songs",

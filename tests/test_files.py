@@ -6,6 +6,7 @@ import pytest
 
 from tfmir import files
 from tfmir.errors import UserError
+from tfmir.files import leftovers, locked, replacing
 from tfmir.remote import RemotePath
 
 
@@ -129,3 +130,24 @@ def test_a_tree_is_walked_and_removed_locally_and_in_a_store(tmp_path):
 def test_a_folder_that_cannot_be_read_is_named(tmp_path, capsys):
     assert list(files.walk(tmp_path / "nowhere")) == []
     assert capsys.readouterr().err == f"left out: {tmp_path}/nowhere: No such file or directory\n"
+
+
+def test_a_lock_keeps_others_out_and_ends_with_its_block(tmp_path):
+    path = tmp_path / "new/.lock"
+    with locked(path, busy="wait"), pytest.raises(UserError, match="^wait$"), locked(path, busy="wait"):
+        pass
+    with pytest.raises(ZeroDivisionError), locked(path, busy="wait"):
+        raise ZeroDivisionError
+    with locked(path, busy="wait"):
+        pass
+    with locked("s3://bucket/.lock", busy="wait"), locked("s3://bucket/.lock", busy="wait"):
+        pass  # a remote store has no locks
+
+
+def test_leftovers_are_what_replacing_has_begun(tmp_path):
+    with replacing(tmp_path / "a.json") as name:
+        pathlib.Path(name).touch()
+        assert [str(path) for path in leftovers(tmp_path, ".json")] == [name]
+    for name in (".rec-train.tfrecord-1", ".12.tfrecord-1", "a.tfrecord-1"):
+        (tmp_path / name).touch()
+    assert leftovers(tmp_path, ".tfrecord-*") == []

@@ -1,12 +1,12 @@
 import dataclasses
 import json
 import pathlib
-import types
 
 import pytest
 
 from tfmir.errors import UserError
 from tfmir.params import EncoderParams, PipelineParams, RunParams, SystemParams, TrainParams
+from tfmir.remote import RemotePath
 from tfmir.run_directory import Run, load_history, load_run, locked, open_run, trained_run
 from tfmir.vocabulary import Vocabulary
 
@@ -21,7 +21,7 @@ VOCABULARY = Vocabulary.from_dict({"genre": ["rock", "jazz"], "mood": ["calm"]})
 
 @pytest.fixture
 def run(tmp_path):
-    return Run(tmp_path / "mine", PARAMS, VOCABULARY, "tfrecords/tiny", "tiny", "CC0-1.0")
+    return Run(tmp_path / "mine", PARAMS, VOCABULARY, "tfrecords/tiny", "tiny", "CC0-1.0", "abc")
 
 
 def with_training(run, **changes):
@@ -46,7 +46,10 @@ def test_the_same_run_is_opened_again_and_nothing_changes(run):
     ("changed", "message"),
     [
         (lambda run: with_training(run, learning_rate=0.1), "params.training.learning_rate is 0.005, asked for 0.1"),
-        (lambda run: dataclasses.replace(run, records="other"), "its records is tfrecords/tiny, asked for other"),
+        (
+            lambda run: dataclasses.replace(run, fingerprint="other", records="there"),
+            "was trained on other records than those in there: name its own with --records",
+        ),
         (lambda run: dataclasses.replace(run, licence="CC-BY"), "its licence is CC0-1.0, asked for CC-BY"),
         (
             lambda run: dataclasses.replace(run, vocabulary=Vocabulary.from_dict({"genre": ["rock", "jazz"]})),
@@ -90,7 +93,7 @@ def test_what_may_change_when_a_run_goes_on(run, schedule, changes, allowed):
 
 def test_a_run_that_another_process_trains_is_refused_until_that_one_ends(run):
     open_run(run)
-    with locked(run), pytest.raises(UserError, match="another process is training it"), locked(run):
+    with locked(run), pytest.raises(UserError, match="another process is training or evaluating it"), locked(run):
         pass
     with locked(run):
         pass
@@ -105,8 +108,7 @@ def test_a_lock_ends_with_its_block_however_it_ends(run):
 
 
 def test_a_remote_store_has_no_lock(run):
-    """Such a path is not opened: this one could not be."""
-    remote = dataclasses.replace(run, path=types.SimpleNamespace())
+    remote = dataclasses.replace(run, path=RemotePath("s3://bucket/mine"))
     with locked(remote), locked(remote):
         pass
 
@@ -150,3 +152,23 @@ def test_the_history_is_numbers_by_epoch_and_empty_before_the_first(run):
     assert load_history(run) == []
     pathlib.Path(run.path / "history.csv").write_text("epoch,loss\n1,0.5\n2,0.25\n")
     assert load_history(run) == [{"epoch": 1.0, "loss": 0.5}, {"epoch": 2.0, "loss": 0.25}]
+
+
+def test_records_that_were_moved_are_the_same_run_and_their_new_place_is_kept(run):
+    open_run(run)
+    moved = dataclasses.replace(run, records="/elsewhere/tiny")
+    open_run(moved)
+    assert load_run(str(run.path)) == moved
+
+
+def test_a_run_of_version_0_1_goes_on_with_the_records_that_it_names(run):
+    old = dataclasses.replace(run, fingerprint="")
+    open_run(old)
+    stored = json.loads((run.path / "params.json").read_text())
+    del stored["fingerprint"]
+    (run.path / "params.json").write_text(json.dumps(stored))
+    assert load_run(str(run.path)) == old
+    with pytest.raises(UserError, match="its records is tfrecords/tiny, asked for elsewhere"):
+        open_run(dataclasses.replace(run, records="elsewhere"))
+    open_run(run)
+    assert load_run(str(run.path)) == run

@@ -19,6 +19,7 @@ class EvaluateParams:
     """Flags of the command."""
 
     run: str = field("", "run directory, such as runs/proxy", path=True)
+    records: str = field("", "where the run's records are now, if they were moved since its training", path=True)
     baselines: bool = field(True, "compare with the untrained encoder, statistics and chance")
     human_triplets: str = field(
         "",
@@ -34,6 +35,7 @@ def main(params: EvaluateParams) -> dict[str, Any]:
 
     return evaluate_run(
         params.run,
+        records=params.records,
         with_baselines=params.baselines,
         human_triplets=params.human_triplets,
         audio_dir=params.audio_dir,

@@ -6,6 +6,7 @@ A local file is written under a temporary name and renamed; a remote one is writ
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -24,6 +25,7 @@ from tfmir.remote import fetch as fetch
 from tfmir.stores import is_tensorflows
 
 Path: TypeAlias = pathlib.Path | RemotePath
+_TEMPORARY = re.compile(r"\.\d+-[^.]*\.")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://")
 
 
@@ -99,6 +101,30 @@ def upload_folder(source: str, target: str | os.PathLike[str]) -> None:
             (folder / path.name).upload(str(path))
 
 
+@contextlib.contextmanager
+def locked(path: str | os.PathLike[str], *, busy: str) -> Iterator[None]:
+    """Keeps other processes out while the block runs; the lock ends with the process, however it ends.
+
+    Args:
+      path: a local file that stands for what is locked; a remote store has no locks, and none is made.
+      busy: what is said if another process holds the lock.
+
+    Raises:
+      UserError: another process holds it.
+    """
+    target = to_path(path)
+    if isinstance(target, RemotePath):
+        yield
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(busy) from error
+        yield
+
+
 def remove_tree(path: Path) -> None:
     """Removes a folder with everything in it; nothing there is no error."""
     if isinstance(path, RemotePath):
@@ -114,6 +140,11 @@ def walk(path: Path) -> Iterator[tuple[str, list[str], list[str]]]:
 
 def _tell(error: OSError) -> None:
     print(f"left out: {error.filename}: {error.strerror}", file=sys.stderr)
+
+
+def leftovers(folder: Path, pattern: str) -> list[Path]:
+    """What killed processes have left behind of files that match a pattern: see `replacing`."""
+    return [path for path in folder.glob(f".*{pattern}") if _TEMPORARY.match(path.name)]
 
 
 def size(path: Path) -> int:

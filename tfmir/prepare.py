@@ -71,7 +71,7 @@ class PrepareParams:
 def main(params: PrepareParams) -> None:
     """Builds a record set, verifies one, or reports on a corpus."""
     if params.verify:
-        from tfmir.preparation.build import verify
+        from tfmir.preparation.repair import verify
 
         verify(params.records)
     elif params.report:

@@ -11,9 +11,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import dataclasses
-import fcntl
-import pathlib
-from collections.abc import Iterator
 from typing import Any
 
 from tfmir import files
@@ -37,6 +34,7 @@ class Run:
       records: the directory of the record set.
       corpus: name of the corpus.
       licence: licence of the corpus; travels into exported models.
+      fingerprint: of the records, wherever they are; empty in a run of version 0.1.0.
     """
 
     path: files.Path
@@ -45,6 +43,7 @@ class Run:
     records: str
     corpus: str
     licence: str
+    fingerprint: str = ""
 
     @property
     def best_weights(self) -> files.Path:
@@ -63,22 +62,14 @@ def open_run(run: Run) -> None:
     files.write_json(run.path / "params.json", _to_json(run))
 
 
-@contextlib.contextmanager
-def locked(run: Run) -> Iterator[None]:
-    """Keeps other processes from training the same run; the lock ends with the process, however it ends.
+def locked(run: Run) -> contextlib.AbstractContextManager[None]:
+    """Keeps other processes from training or evaluating the same run.
 
     Raises:
-      UserError: another process is training it.
+      UserError: another process does.
     """
-    if not isinstance(run.path, pathlib.Path):  # remote stores have no locks
-        yield
-        return
-    with (run.path / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UserError(f"--run={run.path}: another process is training it: wait for it, or end it") from error
-        yield
+    busy = f"--run={run.path}: another process is training or evaluating it: wait for it, or end it"
+    return files.locked(run.path / ".lock", busy=busy)
 
 
 def load_run(path: str) -> Run:
@@ -101,6 +92,7 @@ def load_run(path: str) -> Run:
             records=stored["records"],
             corpus=stored["corpus"],
             licence=stored["licence"],
+            fingerprint=stored.get("fingerprint", ""),
         )
     except (KeyError, TypeError) as error:
         raise UserError(f"{source}: not what this version of tfmir writes ({error!r}): train again") from error
@@ -130,18 +122,25 @@ def _to_json(run: Run) -> dict[str, Any]:
         "records": run.records,
         "corpus": run.corpus,
         "licence": run.licence,
+        "fingerprint": run.fingerprint,
     }
 
 
 def _refuse_other_run(found: Run, asked: Run) -> None:
-    may_change = _MAY_CHANGE[asked.params.training.schedule]
+    may_change = _MAY_CHANGE[asked.params.training.schedule] | ({"records"} if found.fingerprint else {"fingerprint"})
     before, now = _flatten(_to_json(found)), _flatten(_to_json(asked))
     for name in sorted(set(before) | set(now)):
-        if name.split(".")[-1] not in may_change and before.get(name) != now.get(name):
+        if name.split(".")[-1] in may_change or before.get(name) == now.get(name):
+            continue
+        if name == "fingerprint":
             raise UserError(
-                f"--run={asked.path} holds another run: its {name} is {before.get(name)}, asked for {now.get(name)}: "
-                "choose another --run, or remove that directory"
+                f"--run={asked.path} was trained on other records than those in {asked.records}: name its own with "
+                "--records, choose another --run, or remove that directory"
             )
+        raise UserError(
+            f"--run={asked.path} holds another run: its {name} is {before.get(name)}, asked for {now.get(name)}: "
+            "choose another --run, or remove that directory"
+        )
 
 
 def _flatten(value: Any, prefix: str = "") -> dict[str, Any]:

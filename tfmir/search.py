@@ -26,6 +26,7 @@ class SearchParams:
     """Flags of the command."""
 
     run: str = field("", "run directory, such as runs/proxy", path=True)
+    records: str = field("", "where the run's records are now, if they were moved since its training", path=True)
     library: str = field("test", "what is searched: a folder of audio, or a split of the run's records", path="or name")
     like: str = field("", "an audio file, or the id of a track in the library", path="or name")
     weights: str = field("", "notion=weight,…, of at most 1e6: what counts in the ranking; empty: the whole space")
@@ -48,7 +49,7 @@ def main(params: SearchParams) -> None:
     weights = parse_weights(params.weights, vocabulary, disentangled=disentangled)
     system = load_system(run, tagging=False)
     if params.library in SPLITS:
-        folder, library = "", split_library(run, system, params.library)
+        folder, library = "", split_library(run, system, params.library, records=params.records)
     else:
         folder = found_path(params.library) or params.library
         library = folder_library(run, system, pathlib.Path(folder))

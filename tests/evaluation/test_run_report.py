@@ -15,7 +15,7 @@ from tfmir.evaluation.retrieval import recall_at_k
 from tfmir.evaluation.run_report import evaluate_run
 from tfmir.experiments.comparison import compare
 from tfmir.preparation.build import build_records
-from tfmir.run_directory import load_history, load_run
+from tfmir.run_directory import load_history, load_run, locked
 from tfmir.train import TrainCommand
 from tfmir.training.loop import start
 
@@ -161,8 +161,21 @@ def test_an_empty_test_split_cannot_be_evaluated(odd, tmp_path, snapshot):
     manifest["splits"]["test"] |= {"tracks": 0, "shards": []}
     (records / "manifest.json").write_text(json.dumps(manifest))
     copy = shutil.copytree(odd.path, tmp_path / "run")
-    (copy / "params.json").write_text((copy / "params.json").read_text().replace(odd.records, str(records)))
+    stored = json.loads((copy / "params.json").read_text())
+    (copy / "params.json").write_text(json.dumps(stored | {"records": str(records), "fingerprint": ""}))
     before = snapshot(copy)
     with pytest.raises(UserError, match="the test split has no tracks"):
         evaluate_run(str(copy))
     assert snapshot(copy) == before
+
+
+def test_a_run_that_is_being_trained_is_not_evaluated(run):
+    with locked(run), pytest.raises(UserError, match="another process is training or evaluating it: wait for it"):
+        evaluate_run(str(run.path))
+
+
+def test_records_that_were_moved_give_the_same_figures_and_others_none(report, run, tmp_path):
+    moved = shutil.copytree(run.records, tmp_path / "moved")
+    again = evaluate_run(str(run.path), records=f"{moved}/", with_baselines=False)
+    assert again["system"] == report["system"]
+    assert load_run(str(run.path)).records == run.records

@@ -11,10 +11,12 @@ import soundfile
 from tfmir.corpora.corpus import Corpus, Track
 from tfmir.data.records import load_manifest, read_tracks
 from tfmir.errors import UserError
+from tfmir.files import locked
 from tfmir.params import FeatureParams
 from tfmir.preparation import build
-from tfmir.preparation.build import _claim, build_records, verify
+from tfmir.preparation.build import _claim, build_records
 from tfmir.preparation.plan import make_plan
+from tfmir.preparation.repair import verify
 from tfmir.preparation.writer import write_shard
 from tfmir.vocabulary import Vocabulary
 
@@ -190,23 +192,6 @@ def test_an_unfinished_set_of_other_settings_is_refused(corpus, tmp_path):
         rebuild(corpus, tmp_path / "tiny")
 
 
-def test_verify_finds_a_flipped_bit_and_a_missing_shard(corpus, records, tmp_path, capsys):
-    for path in pathlib.Path(records).iterdir():
-        if path.is_file():
-            (tmp_path / path.name).write_bytes(path.read_bytes())
-    verify(str(tmp_path))
-    assert "agree with their checksums" in capsys.readouterr().out
-    first, second = sorted(tmp_path.glob("*.tfrecord-*"))[:2]
-    data = bytearray(first.read_bytes())
-    data[1000] ^= 1
-    first.write_bytes(bytes(data))
-    second.unlink()
-    with pytest.raises(UserError, match=r"2 of 4 shards are damaged") as caught:
-        verify(str(tmp_path))
-    assert f"{first.name}: sha256" in str(caught.value)
-    assert f"{second.name}: missing" in str(caught.value)
-
-
 def test_a_resumed_build_remembers_which_shards_were_begun(corpus, tmp_path):
     """So that one which hung in a file, and was killed, decodes that shard's files in isolation."""
     plan = make_plan(corpus, "x", num_shards=3, features=FeatureParams())
@@ -214,3 +199,22 @@ def test_a_resumed_build_remembers_which_shards_were_begun(corpus, tmp_path):
     (tmp_path / ".build/a.begun").touch()
     _claim(tmp_path / ".build", plan)
     assert (tmp_path / ".build/a.begun").exists()
+
+
+def test_a_second_prepare_of_the_same_output_is_refused_and_takes_nothing_away(corpus, tmp_path):
+    """A shard in the making, of the first, stays."""
+    writing = tmp_path / "tiny/.99-host.tiny-train.tfrecord-00000-of-00001"
+    writing.parent.mkdir()
+    writing.touch()
+    with (
+        locked(tmp_path / "tiny/.build/lock", busy="x"),
+        pytest.raises(UserError, match="another prepare is writing it"),
+    ):
+        rebuild(corpus, tmp_path / "tiny")
+    assert writing.exists()
+
+
+def test_a_set_whose_name_begins_with_a_dot_keeps_its_shards(corpus, tmp_path):
+    manifest = rebuild(corpus, tmp_path / ".rec")
+    assert all((tmp_path / ".rec" / shard.file).exists() for shard in manifest.shards)
+    assert not list((tmp_path / ".rec").glob(".*-host.*"))

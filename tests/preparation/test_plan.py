@@ -48,11 +48,11 @@ FEATURES = FeatureParams()
 SAME = {
     "the order of the tracks": lambda c: (dataclasses.replace(c, tracks=c.tracks[::-1]), "x", 2, FEATURES),
     "the licence and the corpus' name": lambda c: (dataclasses.replace(c, licence="l", name="n"), "x", 2, FEATURES),
+    "where the audio is": lambda c: (changed(c, path="/n"), "x", 2, FEATURES),
     "the lengths in the labels": lambda c: (changed(c, secs=1.0), "x", 2, FEATURES),
     "the z-score": lambda c: (c, "x", 2, FeatureParams(mean=0.0, deviation=1.0)),
 }
 OTHER = {
-    "a path": lambda c: (changed(c, path="/n"), "x", 2, FEATURES),
     "a split": lambda c: (changed(c, split="test"), "x", 2, FEATURES),
     "a tag": lambda c: (changed(c, tags=()), "x", 2, FEATURES),
     "an artist": lambda c: (changed(c, artist_id="Y"), "x", 2, FEATURES),
@@ -98,3 +98,13 @@ def test_a_split_alone_is_dealt_to_as_many_shards_as_are_asked_for(corpus):
     alone = dataclasses.replace(corpus, tracks=tuple(t for t in corpus.tracks if t.split == "validation"))
     shards = make_plan(alone, "x", num_shards=3, features=FeatureParams()).shards
     assert sum(split == "validation" for split, _ in shards) == 3
+
+
+def test_a_set_of_version_0_1_is_the_same_plan_where_its_audio_is_where_it_was():
+    plan = make_plan(made(3), "x", num_shards=2, features=FEATURES)
+    assert plan.fingerprint != plan.fingerprint_0_1
+    assert plan.made(plan.fingerprint)
+    assert plan.made(plan.fingerprint_0_1)
+    moved = make_plan(changed(made(3), path="/n"), "x", num_shards=2, features=FEATURES)
+    assert moved.made(plan.fingerprint)
+    assert not moved.made(plan.fingerprint_0_1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -73,6 +74,18 @@ class Manifest:
     splits: dict[str, Split]
     plan: str = ""
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def shards(self) -> list[Shard]:
+        """Those of all splits that have tracks."""
+        return [shard for split in self.splits.values() for shard in split.shards if shard.tracks]
+
+    @property
+    def fingerprint(self) -> str:
+        """Checksum of what is in the set, wherever it is and whatever it is called."""
+        sums = {name: [shard.sha256 for shard in split.shards] for name, split in self.splits.items()}
+        content = {"features": self.features, "vocabulary": list(self.vocabulary.to_dict().items()), "shards": sums}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from tfmir import files
-from tfmir.corpora.votes import votes_on_songs
-from tfmir.data.records import check_features, load_manifest
+from tfmir.corpora.votes import HumanTriplet, votes_on_songs
+from tfmir.data.records import Manifest
+from tfmir.data.run_records import records_of
 from tfmir.evaluation import plots
 from tfmir.evaluation.baselines import baselines
 from tfmir.evaluation.human import agreement, embed_clips
@@ -22,16 +23,17 @@ from tfmir.inference.subspaces import subspace_embeddings
 from tfmir.inference.tracks import EmbeddedTracks, embed_tracks
 from tfmir.inference.weights import load_system
 from tfmir.markdown import pictures
-from tfmir.run_directory import Run, load_history, trained_run
+from tfmir.run_directory import Run, load_history, locked, trained_run
 
 
 def evaluate_run(
-    path: str, *, with_baselines: bool = True, human_triplets: str = "", audio_dir: str = ""
+    path: str, *, records: str = "", with_baselines: bool = True, human_triplets: str = "", audio_dir: str = ""
 ) -> dict[str, Any]:
     """Evaluates a run on the test split; writes report.json, report.md, figures/ and test.npz into its directory.
 
     Args:
       path: the run directory.
+      records: directory of its record set, if that was moved since the training.
       with_baselines: whether chance, statistics and the untrained encoder stand beside it.
       human_triplets: file of votes of listeners; empty: none.
       audio_dir: folder of the songs that they have voted on.
@@ -40,12 +42,20 @@ def evaluate_run(
       The report, see `report.py`.
 
     Raises:
-      UserError: no trained run, records of another feature setting or without test tracks, or votes that cannot be
-        used.
+      UserError: no trained run, one that is being trained, other records than its own or without test tracks, or votes
+        that cannot be used.
     """
-    run, votes = trained_run(path), votes_on_songs(human_triplets, audio_dir)
-    manifest = load_manifest(run.records)
-    check_features(manifest, run.params.features, source=run.records)
+    votes = votes_on_songs(human_triplets, audio_dir)
+    run, manifest = records_of(trained_run(path), records)
+    with locked(run):
+        report = _report(run, manifest, with_baselines=with_baselines, votes=votes, audio_dir=audio_dir)
+    print(f"\n{headline(report)}\nreport: {run.path / 'report.md'}, figures: {run.path / 'figures'}")
+    return report
+
+
+def _report(
+    run: Run, manifest: Manifest, *, with_baselines: bool, votes: Sequence[HumanTriplet], audio_dir: str
+) -> dict[str, Any]:
     system = load_system(run)
     test = embed_tracks(system, run.records, manifest, "test")
     questions = stored_questions(run.records, manifest, "test", test.labels, test.excerpt_tracks)
@@ -60,7 +70,6 @@ def evaluate_run(
         report["human"] = dataclasses.asdict(agreement(system, votes, embed_clips(system, votes, audio_dir)))
     report["undefined"] |= plots.undrawn(report)
     _write(run, test, report, history)
-    print(f"\n{headline(report)}\nreport: {run.path / 'report.md'}, figures: {run.path / 'figures'}")
     return report
 
 

@@ -18,7 +18,7 @@ from keras_tuner.engine.trial import TrialStatus
 from keras_tuner.src.distribute import utils as distribution
 
 from tfmir import files, flags
-from tfmir.data.records import check_features, load_manifest
+from tfmir.data.run_records import records_of
 from tfmir.errors import UserError
 from tfmir.evaluation.retrieval import recall_at_k
 from tfmir.evaluation.tagging import roc_auc
@@ -136,9 +136,7 @@ def tune(wanted: Tuning) -> None:
 
 def validation_figures(run_path: str) -> dict[str, float]:
     """R@1 of the whole space, macro ROC-AUC and the lowest loss of a run's best weights on the validation split."""
-    run = trained_run(run_path)
-    manifest = load_manifest(run.records)
-    check_features(manifest, run.params.features, source=run.records)
+    run, manifest = records_of(trained_run(run_path))
     system = load_system(run)
     tracks = embed_tracks(system, run.records, manifest, "validation")
     return {

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from tfmir import files
 from tfmir.corpora.audio_files import AUDIO_SUFFIXES, list_audio
 from tfmir.data.audio import AudioError, remarks
-from tfmir.data.records import check_features, load_manifest
+from tfmir.data.run_records import records_of
 from tfmir.errors import UserError
 from tfmir.inference.audio import embed_file
 from tfmir.inference.tracks import embed_tracks
@@ -37,10 +37,19 @@ class Library:
     tags: tuple[tuple[str, ...], ...]
 
 
-def split_library(run: Run, system: System, split: str) -> Library:
-    """One split of the run's records; embedded at the first call, read back at later ones."""
-    manifest = load_manifest(run.records)
-    check_features(manifest, run.params.features, source=run.records)
+def split_library(run: Run, system: System, split: str, *, records: str = "") -> Library:
+    """One split of the run's records; embedded at the first call, read back at later ones.
+
+    Args:
+      run: a trained run.
+      system: its system.
+      split: train, validation or test.
+      records: directory of its record set, if that was moved since the training.
+
+    Raises:
+      UserError: other records than the run's own, or no such split.
+    """
+    run, manifest = records_of(run, records)
     cache = _cache(run, f"{split} {[shard.sha256 for shard in manifest.splits[split].shards]}")
     if not cache.exists():
         embedded = embed_tracks(system, run.records, manifest, split)
@@ -64,7 +73,7 @@ def folder_library(run: Run, system: System, folder: pathlib.Path) -> Library:
     if not folder.is_dir():
         raise UserError(f"--library={folder} is neither a folder nor a split (train, validation, test)")
     paths = {name: folder / name for name in list_audio(str(folder))}
-    stamps = {name: f"{path.stat().st_mtime_ns}:{path.stat().st_size}" for name, path in paths.items()}
+    stamps = {name: _stamp(path) for name, path in paths.items()}
     cache = _cache(run, str(folder.resolve()))
     known = {name: row for name, row in _load_known(cache).items() if stamps.get(name) == row[0]}
     current = {name: embedding for name, (_, embedding) in known.items()}
@@ -87,6 +96,15 @@ def folder_library(run: Run, system: System, folder: pathlib.Path) -> Library:
         raise UserError(f"--library={folder} holds no audio that can be decoded ({' '.join(sorted(AUDIO_SUFFIXES))})")
     ids = sorted(current)
     return Library(tuple(ids), np.stack([current[name] for name in ids]), ((),) * len(ids))
+
+
+def _stamp(path: pathlib.Path) -> str:
+    """What tells a file from its earlier content; empty for a link to nothing, which is no audio either."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ""
+    return f"{found.st_mtime_ns}:{found.st_size}"
 
 
 def _load_known(cache: files.Path) -> dict[str, tuple[str, np.ndarray]]:

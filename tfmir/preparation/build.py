@@ -10,8 +10,6 @@ import dataclasses
 import sys
 from collections.abc import Iterable, Sequence
 
-from tqdm import tqdm
-
 from tfmir import files
 from tfmir.corpora.corpus import SPLITS, Corpus, Track
 from tfmir.data.records import (
@@ -28,6 +26,7 @@ from tfmir.errors import UserError
 from tfmir.params import FeatureParams
 from tfmir.preparation.engine import run_tasks
 from tfmir.preparation.plan import Plan, make_plan
+from tfmir.preparation.repair import damaged_shards, repaired
 from tfmir.preparation.writer import ShardResult, write_shard
 from tfmir.vocabulary import Vocabulary
 
@@ -61,53 +60,34 @@ def build_records(
     features = features or FeatureParams()
     folder, name = files.to_path(output), files.to_path(output).name
     plan = make_plan(corpus, name, num_shards=num_shards, features=features)
-    state = folder / ".build"
-    if (folder / MANIFEST).exists():
-        return _finished(folder, plan)
-    _claim(state, plan)
-    done = _finished_shards(folder, state, plan)
-    todo = {key: tracks for key, tracks in plan.shards.items() if key[1] not in done}
-    print(f"{output}: {len(plan.shards)} shards of {len(corpus.tracks)} tracks, {len(done)} shards are there already")
-    results = run_tasks(
-        _write_and_note,
-        [(tracks, str(folder / key[1]), corpus.vocabulary, features) for key, tracks in todo.items()],
-        sizes=[len(tracks) for tracks in todo.values()],
-        description="prepare",
-        unit="track",
-        workers=workers,
-        scheduler=scheduler,
-    )
-    done |= {result.file: result for result in results}
-    _clear_leftovers(folder)
-    _write_rejected(folder, done, len(corpus.tracks), max_rejected_fraction)
-    manifest = _manifest(corpus, name, plan, done, features)
-    save_manifest(output, manifest)
-    files.remove_tree(state)
-    _summarise(folder, manifest, corpus, features)
-    return manifest
-
-
-def verify(records: str) -> None:
-    """Re-reads every shard of a finished record set against its checksum.
-
-    Raises:
-      UserError: names every shard that is missing or differs.
-    """
-    manifest = load_manifest(records)
-    shards = [shard for split in manifest.splits.values() for shard in split.shards]
-    problems = []
-    for shard in tqdm(shards, desc="verify", unit="shard"):
-        path = files.to_path(records) / shard.file
-        if not path.exists():
-            problems.append(f"{shard.file}: missing")
-        elif (found := files.sha256(path)) != shard.sha256:
-            problems.append(f"{shard.file}: sha256 is {found[:12]}…, the manifest says {shard.sha256[:12]}…")
-    if problems:
-        listed = "\n  ".join(problems)
-        raise UserError(
-            f"{records}: {len(problems)} of {len(shards)} shards are damaged: prepare them again\n  {listed}"
+    if (folder / MANIFEST).exists() and not _to_do(folder, plan)[0]:
+        print(f"{folder}: finished already; nothing to do")
+        return load_manifest(output)
+    busy = f"--output={output}: another prepare is writing it: wait for it, or end it"
+    with files.locked(folder / ".build/lock", busy=busy):
+        todo, done = _to_do(folder, plan)
+        print(
+            f"{output}: {len(plan.shards)} shards of {len(corpus.tracks)} tracks, {len(done)} shards are there already"
         )
-    print(f"{records}: {len(shards)} shards agree with their checksums")
+        results = run_tasks(
+            _write_and_note,
+            [(tracks, str(folder / key[1]), corpus.vocabulary, features) for key, tracks in todo.items()],
+            sizes=[len(tracks) for tracks in todo.values()],
+            description="prepare",
+            unit="track",
+            workers=workers,
+            scheduler=scheduler,
+        )
+        done |= {result.file: result for result in results}
+        _clear_leftovers(folder)
+        if (folder / MANIFEST).exists():
+            return repaired(folder, done)
+        _write_rejected(folder, done, len(corpus.tracks), max_rejected_fraction)
+        manifest = _manifest(corpus, name, plan, done, features)
+        save_manifest(output, manifest)
+        files.remove_tree(folder / ".build")
+        _summarise(folder, manifest, corpus, features)
+        return manifest
 
 
 def _write_and_note(tracks: Sequence[Track], path: str, vocabulary: Vocabulary, features: FeatureParams) -> ShardResult:
@@ -126,20 +106,32 @@ def _write_and_note(tracks: Sequence[Track], path: str, vocabulary: Vocabulary, 
     return result
 
 
-def _finished(folder: files.Path, plan: Plan) -> Manifest:
-    manifest = load_manifest(str(folder))
-    if manifest.plan != plan.fingerprint:
-        raise UserError(
-            f"--output={folder} holds records of other tracks, tags or settings: choose another --output, or remove it"
-        )
-    print(f"{folder}: finished already; nothing to do")
-    return manifest
+def _to_do(folder: files.Path, plan: Plan) -> tuple[dict[tuple[str, str], tuple[Track, ...]], dict[str, ShardResult]]:
+    """The shards that are to be written, and those that an unfinished build has left; of a finished set, what is
+    missing or was found to be damaged.
+
+    Raises:
+      UserError: the folder holds records of another plan.
+    """
+    if (folder / MANIFEST).exists():
+        manifest = load_manifest(str(folder))
+        if not plan.made(manifest.plan):
+            raise UserError(
+                f"--output={folder} holds records of other tracks, tags or settings: choose another --output, or "
+                "remove it"
+            )
+        damaged = damaged_shards(folder, manifest)
+        return {key: tracks for key, tracks in plan.shards.items() if key[1] in damaged}, {}
+    state = folder / ".build"
+    _claim(state, plan)
+    done = _finished_shards(folder, state, plan)
+    return {key: tracks for key, tracks in plan.shards.items() if key[1] not in done}, done
 
 
 def _claim(state: files.Path, plan: Plan) -> None:
     """Marks the directory as being built by this plan."""
     note = state / "plan.sha256"
-    if note.exists() and note.read_text().strip() != plan.fingerprint:
+    if note.exists() and not plan.made(note.read_text().strip()):
         raise UserError(
             f"{state.parent} holds an unfinished build of other tracks, tags or settings: "
             "give the same flags to finish it, choose another --output, or remove it"
@@ -153,7 +145,7 @@ def _clear_leftovers(folder: files.Path) -> None:
 
     Marks of shards that were begun stay: a build that hung in a file, and was killed, decodes that shard in isolation.
     """
-    for leftover in [*folder.glob(".*.tfrecord-*"), *folder.glob(".build/.*.json")]:
+    for leftover in [*files.leftovers(folder, ".tfrecord-*"), *files.leftovers(folder / ".build", ".json")]:
         leftover.unlink(missing_ok=True)
 
 

@@ -19,11 +19,17 @@ class Plan:
 
     Attributes:
       shards: (split, file name) -> tracks, in order.
-      fingerprint: checksum of everything that the bytes depend on, but the audio itself.
+      fingerprint: checksum of everything that the bytes depend on, but the audio itself and where it is.
+      fingerprint_0_1: the same as version 0.1.0 made it, with the paths of the audio.
     """
 
     shards: dict[tuple[str, str], tuple[Track, ...]]
     fingerprint: str
+    fingerprint_0_1: str
+
+    def made(self, fingerprint: str) -> bool:
+        """Whether a set of this fingerprint was made by this plan."""
+        return fingerprint in (self.fingerprint, self.fingerprint_0_1)
 
 
 def make_plan(corpus: Corpus, name: str, *, num_shards: int, features: FeatureParams) -> Plan:
@@ -43,7 +49,12 @@ def make_plan(corpus: Corpus, name: str, *, num_shards: int, features: FeaturePa
         "schema": SCHEMA_VERSION,
         "features": features.track_params,
         "vocabulary": corpus.vocabulary.to_dict(),
-        "tracks": sorted((t.track_id, t.path, t.split, t.tags, t.artist_id) for t in corpus.tracks),
+        "tracks": sorted((t.track_id, t.split, t.tags, t.artist_id) for t in corpus.tracks),
         "shards": [file for _, file in shards],
     }
-    return Plan(shards, hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest())
+    earlier = content | {"tracks": sorted((t.track_id, t.path, t.split, t.tags, t.artist_id) for t in corpus.tracks)}
+    return Plan(shards, _sha256(content), _sha256(earlier))
+
+
+def _sha256(content: dict[str, object]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -42,7 +42,15 @@ def start(path: str, params: RunParams, records: str, *, command_line: Sequence[
     check_system(params.system)
     if params.system.disentangled:
         manifest.vocabulary.subspace_dim(params.encoder.embedding_dim)
-    run = Run(files.to_path(path), params, manifest.vocabulary, records, manifest.corpus, manifest.licence)
+    run = Run(
+        files.to_path(path),
+        params,
+        manifest.vocabulary,
+        records,
+        manifest.corpus,
+        manifest.licence,
+        manifest.fingerprint,
+    )
     _check_batch(params)
     check_shares(params, count_replicas(params.training))
     is_new = not (run.path / "params.json").exists()
