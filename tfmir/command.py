@@ -39,6 +39,7 @@ _ENVIRONMENT = {
 }
 # They would end every training early, or have Keras look for flax.
 _NOT_OURS = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "KERAS_NNX_ENABLED")
+OVERRIDDEN = (*_ENVIRONMENT, *_NOT_OURS)
 _DISK_REFUSES = (errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.ENOTDIR)
 
 
@@ -79,7 +80,13 @@ def run(main: Callable[[Any], object], params_class: type) -> None:
     except KeyboardInterrupt:
         _say("interrupted: give the same command again to go on where it stopped")
         leave(EXIT_INTERRUPTED)
-    except Exception:
+    except Exception as error:
+        if type(error).__name__ == "DataLossError":  # TensorFlow's, of a TFRecord file
+            reason = str(error).strip().splitlines()[0]
+            _say(
+                f"error: a shard of the records is damaged ({reason}): prepare --verify names it, and prepare mends it"
+            )
+            leave(EXIT_USER_ERROR)
         traceback.print_exc()
         leave(EXIT_BUG)
 
