@@ -17,3 +17,7 @@ def test_pictures_by_hand_and_nothing_without_any():
         "## Figures\n\n![What is seen](figures/a.png)\n\n*What is seen.*\n\n![And here](figures/b.png)\n\n*And here.*\n"
     )
     assert pictures({}) == ""
+
+
+def test_a_line_in_a_name_is_no_edge_of_a_cell():
+    assert table(["tag", "all"], [["soul|funk", "2"]]).endswith("| soul\\|funk | 2 |\n")

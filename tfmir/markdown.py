@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A Markdown table with a left column of names and right-aligned figures."""
+    """A Markdown table with a left column of names and right-aligned figures; a `|` in a name is no edge of a cell."""
     head = list(head)
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
 
 
 def pictures(captions: Mapping[str, str]) -> str:

@@ -21,10 +21,14 @@ def test_a_folder_embeds_only_what_is_new_and_names_what_it_cannot_read(
     for name in ("00.flac", "01.flac"):
         (tmp_path / name).write_bytes((audio_folder / name).read_bytes())
     (tmp_path / "bad.mp3").write_text("no music")
+    (tmp_path / "dead.mp3").symlink_to("nowhere.mp3")
     first = folder_library(run, system, tmp_path)
     assert first.track_ids == ("00.flac", "01.flac")
-    assert "bad.mp3: left out: cannot be decoded" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "bad.mp3: left out: cannot be decoded" in told
+    assert "left out: dead.mp3" in told
     (tmp_path / "bad.mp3").unlink()
+    (tmp_path / "dead.mp3").unlink()
     (tmp_path / "02.flac").write_bytes((audio_folder / "02.flac").read_bytes())
     embedded = []
     monkeypatch.setattr(

@@ -51,15 +51,14 @@ def split_library(run: Run, system: System, split: str, *, records: str = "") ->
     """
     run, manifest = records_of(run, records)
     cache = _cache(run, f"{split} {[shard.sha256 for shard in manifest.splits[split].shards]}")
-    if not cache.exists():
+    stored = files.read_arrays(cache)
+    if stored is None:
         embedded = embed_tracks(system, run.records, manifest, split)
-        ids = np.array(embedded.track_ids)
-        _save(cache, ids=ids, embeddings=embedded.embeddings, labels=embedded.labels)
-    with files.reading(cache) as name, np.load(name) as stored:
-        ids, embeddings, labels = stored["ids"], stored["embeddings"], stored["labels"]
+        stored = {"ids": np.array(embedded.track_ids), "embeddings": embedded.embeddings, "labels": embedded.labels}
+        _save(cache, **stored)
     names = manifest.vocabulary.tags
-    tags = tuple(tuple(names[tag] for tag in np.flatnonzero(row)) for row in labels)
-    return Library(tuple(ids.tolist()), embeddings, tags)
+    tags = tuple(tuple(names[tag] for tag in np.flatnonzero(row)) for row in stored["labels"])
+    return Library(tuple(stored["ids"].tolist()), stored["embeddings"], tags)
 
 
 def folder_library(run: Run, system: System, folder: pathlib.Path) -> Library:
@@ -73,7 +72,7 @@ def folder_library(run: Run, system: System, folder: pathlib.Path) -> Library:
     if not folder.is_dir():
         raise UserError(f"--library={folder} is neither a folder nor a split (train, validation, test)")
     paths = {name: folder / name for name in list_audio(str(folder))}
-    stamps = {name: _stamp(path) for name, path in paths.items()}
+    stamps = {name: f"{path.stat().st_mtime_ns}:{path.stat().st_size}" for name, path in paths.items()}
     cache = _cache(run, str(folder.resolve()))
     known = {name: row for name, row in _load_known(cache).items() if stamps.get(name) == row[0]}
     current = {name: embedding for name, (_, embedding) in known.items()}
@@ -98,21 +97,12 @@ def folder_library(run: Run, system: System, folder: pathlib.Path) -> Library:
     return Library(tuple(ids), np.stack([current[name] for name in ids]), ((),) * len(ids))
 
 
-def _stamp(path: pathlib.Path) -> str:
-    """What tells a file from its earlier content; empty for a link to nothing, which is no audio either."""
-    try:
-        found = path.stat()
-    except OSError:
-        return ""
-    return f"{found.st_mtime_ns}:{found.st_size}"
-
-
 def _load_known(cache: files.Path) -> dict[str, tuple[str, np.ndarray]]:
-    if not cache.exists():
+    stored = files.read_arrays(cache)
+    if stored is None:
         return {}
-    with files.reading(cache) as name, np.load(name) as stored:
-        rows = zip(stored["ids"].tolist(), stored["stamps"].tolist(), stored["embeddings"], strict=True)
-        return {name: (stamp, embedding) for name, stamp, embedding in rows}
+    rows = zip(stored["ids"].tolist(), stored["stamps"].tolist(), stored["embeddings"], strict=True)
+    return {name: (stamp, embedding) for name, stamp, embedding in rows}
 
 
 def _cache(run: Run, what: str) -> files.Path:
@@ -122,5 +112,9 @@ def _cache(run: Run, what: str) -> files.Path:
 
 
 def _save(cache: files.Path, **arrays: Any) -> None:
-    with files.replacing(cache) as temporary:
-        np.savez(temporary, **arrays)
+    """A run directory that cannot be written to is no error: the library is embedded anew each time."""
+    try:
+        with files.replacing(cache) as temporary:
+            np.savez(temporary, **arrays)
+    except (OSError, UserError) as error:
+        print(f"{cache}: not written ({error}); what is searched is embedded anew each time", file=sys.stderr)
