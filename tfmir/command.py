@@ -63,32 +63,11 @@ def run(main: Callable[[Any], object], params_class: type) -> None:
     except SystemExit as left:  # after --help
         leave(int(left.code or 0))
         raise
-    except BrokenPipeError:
-        if not _reader_is_gone():
-            traceback.print_exc()
-            leave(EXIT_BUG)
-        leave(0)  # the reader of our output, such as head, has seen enough
-    except UserError as error:
-        _say(f"error: {error}")
-        leave(EXIT_USER_ERROR)
-    except OSError as error:
-        if not isinstance(error, PermissionError) and error.errno not in _DISK_REFUSES:
-            traceback.print_exc()
-            leave(EXIT_BUG)
-        _say(f"error: {error.filename or 'standard output'}: {error.strerror}: what is written before is kept")
-        leave(EXIT_USER_ERROR)
-    except KeyboardInterrupt:
-        _say("interrupted: give the same command again to go on where it stopped")
-        leave(EXIT_INTERRUPTED)
-    except Exception as error:
-        if type(error).__name__ == "DataLossError":  # TensorFlow's, of a TFRecord file
-            reason = str(error).strip().splitlines()[0]
-            _say(
-                f"error: a shard of the records is damaged ({reason}): prepare --verify names it, and prepare mends it"
-            )
-            leave(EXIT_USER_ERROR)
-        traceback.print_exc()
-        leave(EXIT_BUG)
+    except (Exception, KeyboardInterrupt) as error:
+        code, message = _verdict(error)
+        with contextlib.suppress(OSError):  # nobody may be reading it
+            sys.stderr.write(f"{message}\n" if message else traceback.format_exc() if code else "")
+        leave(code)
 
 
 def set_environment() -> None:
@@ -163,9 +142,22 @@ def _reader_is_gone() -> bool:
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
-def _say(text: str) -> None:
-    with contextlib.suppress(OSError):  # nobody may be reading it
-        print(text, file=sys.stderr)
+def _verdict(error: BaseException) -> tuple[int, str]:
+    """The exit code that an error means, and the line that explains it: none for a bug, and where nobody listens."""
+    if isinstance(error, KeyboardInterrupt):
+        return EXIT_INTERRUPTED, "interrupted: give the same command again to go on where it stopped"
+    if isinstance(error, UserError):
+        return EXIT_USER_ERROR, f"error: {error}"
+    if isinstance(error, BrokenPipeError) and _reader_is_gone():
+        return 0, ""  # the reader of our output, such as head, has seen enough
+    if isinstance(error, PermissionError) or (isinstance(error, OSError) and error.errno in _DISK_REFUSES):
+        where = error.filename or "standard output"
+        return EXIT_USER_ERROR, f"error: {where}: {error.strerror}: what is written before is kept"
+    if type(error).__name__ == "DataLossError":  # TensorFlow's, of a TFRecord file
+        reason = str(error).strip().splitlines()[0]
+        remedy = "prepare --verify names it, and prepare mends it"
+        return EXIT_USER_ERROR, f"error: a shard of the records is damaged ({reason}): {remedy}"
+    return EXIT_BUG, ""
 
 
 def _interrupt(signum: int, frame: Any) -> None:
