@@ -67,6 +67,24 @@ print(plt.get_backend())
     assert (tmp_path / "a.png").exists()
 
 
+def test_the_users_own_settings_do_not_ask_for_latex_or_formulas(tmp_path):
+    settings = ("text.usetex: True", "text.parse_math: True", "axes.formatter.use_mathtext: True", "backend: nonsense")
+    (tmp_path / "matplotlibrc").write_text("\n".join(settings))
+    code = f"""
+import pathlib
+from tfmir.figures import plt, save
+figure, axes = plt.subplots()
+axes.plot([1e-9, 2e-9])
+axes.set_title("$x")
+save(figure, pathlib.Path({str(tmp_path)!r}) / "a.png")
+print([label.get_text() for label in axes.get_yticklabels()], axes.yaxis.get_offset_text().get_text())
+"""
+    environment = os.environ | {"MATPLOTLIBRC": str(tmp_path / "matplotlibrc")}
+    told = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert told.stdout, told.stderr
+    assert "$" not in told.stdout
+
+
 NAMES = ["$x^2$", "$\\frac{$", "a_b", "_live", "100 % $", r"\alpha", "a{b}", "A$AP_Rocky $1", "rock"]
 
 

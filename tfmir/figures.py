@@ -23,7 +23,7 @@ from matplotlib.ticker import LogFormatter
 __all__ = ["COLOURS", "legend", "log_ticks", "plt", "save"]
 
 # Tags, notions and runs may be called `$a_1$`: that is their name and no formula.
-matplotlib.rcParams.update({"text.parse_math": False, "text.usetex": False})
+matplotlib.rcParams.update({"text.parse_math": False, "text.usetex": False, "axes.formatter.use_mathtext": False})
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
