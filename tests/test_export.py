@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tfmir import export
+from tfmir import export, files
 from tfmir.errors import UserError
 from tfmir.export import ExportParams
 from tfmir.flags import parse
@@ -52,3 +52,11 @@ def test_mistakes_are_one_line_and_publish_nothing(run, tmp_path, flags, message
         called(*given)
     assert message in str(told.value)
     assert [path.name for path in (tmp_path / "models").rglob("*")] == ["tfmir", "1"]
+
+
+def test_a_second_export_of_the_same_name_is_refused(run, tmp_path):
+    with (
+        files.locked(tmp_path / "m/.lock", busy="x"),
+        pytest.raises(UserError, match="another export is writing there"),
+    ):
+        called(f"--run={run.path}", f"--output={tmp_path}", "--name=m")

@@ -2,11 +2,12 @@ import hashlib
 import json
 import pathlib
 
+import numpy as np
 import pytest
 
 from tfmir import files
 from tfmir.errors import UserError
-from tfmir.files import leftovers, locked, replacing
+from tfmir.files import leftovers, locked, read_arrays, replacing
 from tfmir.remote import RemotePath
 
 
@@ -151,3 +152,21 @@ def test_leftovers_are_what_replacing_has_begun(tmp_path):
     for name in (".rec-train.tfrecord-1", ".12.tfrecord-1", "a.tfrecord-1"):
         (tmp_path / name).touch()
     assert leftovers(tmp_path, ".tfrecord-*") == []
+
+
+@pytest.mark.parametrize("damage", [b"", b"no arrays", b"PK\3\4" + bytes(50)])
+def test_damaged_arrays_are_none_with_a_word(tmp_path, capsys, damage):
+    assert read_arrays(tmp_path / "a.npz") is None
+    np.savez(tmp_path / "a.npz", x=np.arange(3))
+    assert read_arrays(tmp_path / "a.npz")["x"].tolist() == [0, 1, 2]
+    (tmp_path / "a.npz").write_bytes(damage)
+    assert read_arrays(tmp_path / "a.npz") is None
+    assert capsys.readouterr().err == f"{tmp_path}/a.npz: damaged, and made anew\n"
+
+
+def test_arrays_cut_anywhere_are_none(tmp_path):
+    np.savez_compressed(tmp_path / "a.npz", x=np.random.default_rng(0).random(999), y=np.zeros(9))
+    whole = (tmp_path / "a.npz").read_bytes()
+    for length in range(0, len(whole), 997):
+        (tmp_path / "a.npz").write_bytes(whole[:length])
+        assert read_arrays(tmp_path / "a.npz") is None

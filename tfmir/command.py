@@ -151,8 +151,8 @@ def _verdict(error: BaseException) -> tuple[int, str]:
     if isinstance(error, BrokenPipeError) and _reader_is_gone():
         return 0, ""  # the reader of our output, such as head, has seen enough
     if isinstance(error, PermissionError) or (isinstance(error, OSError) and error.errno in _DISK_REFUSES):
-        where = error.filename or "standard output"
-        return EXIT_USER_ERROR, f"error: {where}: {error.strerror}: what is written before is kept"
+        where = f"{error.filename}: " if error.filename else ""
+        return EXIT_USER_ERROR, f"error: {where}{error.strerror}: what is written before is kept"
     if type(error).__name__ == "DataLossError":  # TensorFlow's, of a TFRecord file
         reason = str(error).strip().splitlines()[0]
         remedy = "prepare --verify names it, and prepare mends it"

@@ -16,8 +16,12 @@ import shutil
 import socket
 import sys
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Iterator
 from typing import Any, TypeAlias
+
+import numpy as np
 
 from tfmir.errors import UserError
 from tfmir.remote import RemotePath
@@ -173,6 +177,19 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         return json.loads(to_path(path).read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not JSON ({error}): remove it and run the command that writes it again") from error
+
+
+def read_arrays(path: str | os.PathLike[str]) -> dict[str, np.ndarray] | None:
+    """The arrays of an `.npz` file; None if it is not there or damaged: what keeps such files makes them anew."""
+    source = to_path(path)
+    if not source.exists():
+        return None
+    try:
+        with reading(path) as name, np.load(name, allow_pickle=False) as stored:
+            return dict(stored)
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error):
+        print(f"{path}: damaged, and made anew", file=sys.stderr)
+        return None
 
 
 def sha256(path: str | os.PathLike[str]) -> str:

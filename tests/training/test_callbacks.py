@@ -204,3 +204,19 @@ def test_tensorboard_names_the_histograms_after_the_spaces_of_the_system(untrain
     assert {tag for tag in tags if tag.startswith("subspace_norm")} == {f"subspace_norm/{space}" for space in spaces}
     values = {tag: float(tf.make_ndarray(events.Tensors(tag)[0].tensor_proto)) for tag in ("loss", "learning_rate")}
     assert values == {"loss": 0.5, "learning_rate": 0.25}
+
+
+@pytest.mark.parametrize("name", ["state.weights.h5", "state.json"])
+def test_a_damaged_backup_is_named_with_the_remedy_and_the_best_weights_stay(compiled, name):
+    run, system = compiled
+    epoch(keeper_of(run, system), 0, val_loss=0.5)
+    best = run.best_weights.read_bytes()
+    path = run.path / "backup/epoch-000001" / name
+    path.write_bytes(
+        path.read_bytes()[:20] if name == "state.weights.h5" else b'{"schedule": {"tempo": 3}, "history": []}'
+    )
+    with pytest.raises(
+        UserError, match=rf"epoch-000001/{name}: .*: remove .*epoch-000001 to train from the first epoch"
+    ):
+        keeper_of(run, system).restore(system)
+    assert run.best_weights.read_bytes() == best

@@ -71,12 +71,10 @@ def stored_questions(
 
 
 def _load(path: files.Path, key: str, vocabulary: Vocabulary) -> Questions | None:
-    if not path.exists():
+    stored = files.read_arrays(path) or {}
+    names = {f"notion/{notion}" for notion in vocabulary.notions}
+    if str(stored.get("key")) != key or not names <= set(stored):
         return None
-    with files.reading(path) as name, np.load(name) as stored:
-        names = {f"notion/{notion}" for notion in vocabulary.notions}
-        if str(stored["key"]) != key or not names <= set(stored):
-            return None
-        # A set without triplets of tracks once had no array of them.
-        drawn = {name: triplets if len(triplets) else None for name, triplets in stored.items() if name != "key"}
-        return Questions({n: drawn[f"notion/{n}"] for n in vocabulary.notions}, drawn.get("track"))
+    # A set without triplets of tracks once had no array of them.
+    drawn = {name: triplets if len(triplets) else None for name, triplets in stored.items() if name != "key"}
+    return Questions({n: drawn[f"notion/{n}"] for n in vocabulary.notions}, drawn.get("track"))

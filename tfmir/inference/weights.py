@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tfmir import files
 from tfmir.errors import UserError
 from tfmir.model.build import build_system
+from tfmir.model.checkpoint import load_weights
 from tfmir.model.system import System
 from tfmir.model.triplet import TripletSystem
 from tfmir.run_directory import Run
@@ -20,11 +20,11 @@ def load_system(run: Run, *, tagging: bool = True) -> System:
       tagging: whether its scores of tags will be asked for.
 
     Raises:
-      UserError: scores are wanted of a triplet system whose training has not ended: its prototypes come last.
+      UserError: the weights cannot be read, or scores are wanted of a triplet system whose training has not ended: its
+        prototypes come last.
     """
     system = build_system(run.params.network, run.vocabulary)
-    with files.reading(run.best_weights) as name:
-        system.load_weights(name)
+    load_weights(system, run.best_weights, remedy="copy the run again, or train again in another --run")
     if tagging and lacks_prototypes(system):
         raise UserError(
             f"--run={run.path}: its tag prototypes are not there yet, they are made when training ends: give its train "

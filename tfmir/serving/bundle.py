@@ -50,19 +50,22 @@ def write_bundle(system: System, run: Run, *, output: str, name: str, version: i
     if not _NAME.fullmatch(name):
         raise UserError(f"--name={name}: a model's name is one word of letters, digits, '_', '-' and '.'")
     folder = pathlib.Path(output) / name
-    final = folder / str(version or _next_version(folder))
-    if final.exists():
-        raise UserError(f"--version={version}: {final} exists already: leave --version out for the next one")
-    temporary = folder / f".{final.name}.tmp"
-    shutil.rmtree(temporary, ignore_errors=True)
-    try:
-        _save(system, temporary)
-        files.write_json(temporary / "assets" / CARD, card(run))
-        _check(system, temporary)
-        temporary.rename(final)
-    finally:
+    if version and (folder / str(version)).exists():
+        there = folder / str(version)
+        raise UserError(f"--version={version}: {there} exists already: leave --version out for the next one")
+    busy = f"--output={output} --name={name}: another export is writing there: wait for it, or end it"
+    with files.locked(folder / ".lock", busy=busy):
+        final = folder / str(version or _next_version(folder))
+        temporary = folder / f".{final.name}.tmp"
         shutil.rmtree(temporary, ignore_errors=True)
-    return final
+        try:
+            _save(system, temporary)
+            files.write_json(temporary / "assets" / CARD, card(run))
+            _check(system, temporary)
+            temporary.rename(final)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        return final
 
 
 def card(run: Run) -> dict[str, object]:

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from tfmir import files
 from tfmir.errors import UserError
+from tfmir.model.checkpoint import load_weights
 from tfmir.model.subspaces import subspace_norms
 from tfmir.params import RunParams, to_dict
 from tfmir.training.schedule import ScheduleState, advance
@@ -61,14 +62,21 @@ class ScheduleAndBackup(keras.callbacks.Callback):
         self.progress = Progress(ScheduleState(params.training.learning_rate), [])
 
     def restore(self, model: keras.Model) -> int:
-        """Loads the newest backup, if there is one, into a compiled model; returns how many epochs it has."""
+        """Loads the newest backup, if there is one, into a compiled model; returns how many epochs it has.
+
+        Raises:
+          UserError: the backup is damaged.
+        """
         newest = max(self._backups(), default=None)
         if newest is None:
             return 0
-        with files.reading(newest / "state.weights.h5") as name:
-            model.load_weights(name)
+        remedy = f"remove {newest} to train from the first epoch again; {self.path / 'best.weights.h5'} is not touched"
+        load_weights(model, newest / "state.weights.h5", remedy=remedy)
         stored = files.read_json(newest / "state.json")
-        self.progress = Progress(ScheduleState(**stored["schedule"]), stored["history"])
+        try:
+            self.progress = Progress(ScheduleState(**stored["schedule"]), stored["history"])
+        except (KeyError, TypeError) as error:
+            raise UserError(f"{newest / 'state.json'}: not what this version writes ({error!r}): {remedy}") from error
         model.optimizer.learning_rate.assign(self.progress.schedule.learning_rate)
         return self.progress.epoch
 
