@@ -189,7 +189,7 @@ def test_audio_records_and_runs_in_the_store(store, endpoint, audio_folder, reco
 
 ISOLATED = """
 from tfmir.data.audio import AudioError
-from tfmir.preparation.isolation import decode_isolated
+from tfmir.data.isolation import decode_isolated
 from tfmir.command import leave
 print(len(decode_isolated("s3://music/alone/00.flac", sample_rate=22050, max_secs=2.0)))
 try:

@@ -1,4 +1,7 @@
+import contextlib
 import io
+import os
+import tracemalloc
 import warnings
 
 import librosa
@@ -6,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests.fixtures.odd_audio import promising, wav
 from tfmir.data.audio import AudioError, decode, remarks, seconds
 from tfmir.data.features import log_mel
 from tfmir.data.sound import Sound
@@ -48,6 +52,13 @@ def truncated_flac(path):
     path.write_bytes(data.getvalue()[: len(data.getvalue()) // 2])
 
 
+def years_of_flac(path):
+    """36 bits of a header that are all 1: 2^36 - 1 samples at 22 050 Hz are 3 116 529.6 s."""
+    data = io.BytesIO()
+    soundfile.write(data, tone(4.0), RATE, format="FLAC")
+    path.write_bytes(promising(data.getvalue(), 2**36 - 1))
+
+
 BAD = {
     "empty.wav": (lambda path: path.write_bytes(b""), "empty"),
     "text.mp3": (lambda path: path.write_text("this is not music\n" * 50), "cannot be decoded: unknown format; "),
@@ -58,6 +69,14 @@ BAD = {
     "headerless.raw": (lambda path: path.write_bytes(bytes(9000)), "cannot be decoded: no header"),
     "folder.wav": (lambda path: path.mkdir(), "not a file"),
     "absent.wav": (lambda path: None, "missing"),
+    "dangling.wav": (lambda path: path.symlink_to("nowhere"), "^missing: a link that leads nowhere$"),
+    "pipe.wav": (os.mkfifo, "^not a file: a pipe$"),
+    "device.wav": (lambda path: path.symlink_to("/dev/zero"), "^not a file: a device$"),
+    "fast.wav": (lambda path: path.write_bytes(wav(claimed_rate=2_000_000_000)), "^its header claims 2000000000 Hz"),
+    "slow.wav": (lambda path: path.write_bytes(wav(claimed_rate=1)), "^its header claims 1 Hz: expected 1000 to "),
+    "faster.wav": (lambda path: path.write_bytes(wav(claimed_rate=2**32 - 1)), "claims an impossible sample rate"),
+    "wide.wav": (lambda path: path.write_bytes(wav(claimed_channels=3000)), "claims more than 1024 channels$"),
+    "years.flac": (years_of_flac, r"^truncated: the header promises 3116529\.6 s in \d+ bytes$"),
 }
 
 
@@ -143,8 +162,71 @@ def test_the_log_mel_of_other_formats_is_that_of_ffmpegs_samples(tmp_path, encod
     np.testing.assert_allclose(*frames, atol=2e-3)
 
 
-@pytest.mark.parametrize("name", ["absent.wav", "empty.wav", "folder.wav", "text.mp3"])
+OPENED = {"nan.wav", "half.flac"}  # of these the header is good
+
+
+@pytest.mark.parametrize("name", sorted({*BAD} - OPENED))
 def test_what_cannot_be_decoded_has_no_length_either(tmp_path, name):
     BAD[name][0](tmp_path / name)
     with pytest.raises(AudioError, match=BAD[name][1]):
         seconds(str(tmp_path / name))
+
+
+@pytest.mark.parametrize("claims", [{"claimed_rate": 1}, {"claimed_rate": 2_000_000_000}, {"claimed_channels": 1000}])
+def test_what_a_header_claims_is_not_made_room_for(tmp_path, claims):
+    """A minute of it. At 1 Hz it would be resampled to 110 GB; 1000 channels of 30 s are 2.6 GB."""
+    (tmp_path / "a.wav").write_bytes(wav(60.0, **claims))
+    tracemalloc.start()
+    try:
+        with contextlib.suppress(AudioError):
+            decode(str(tmp_path / "a.wav"), sample_rate=RATE)
+        assert tracemalloc.get_traced_memory()[1] < 200e6
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("rate", [1000, 768_000])
+def test_the_slowest_and_the_fastest_sample_rates_are_resampled(tmp_path, rate):
+    path = write(tmp_path / "a.wav", tone(1.0, rate), rate)
+    assert len(decode(path, sample_rate=RATE)) == RATE
+
+
+@pytest.mark.parametrize("read", [lambda path: decode(path, sample_rate=RATE), seconds])
+def test_a_file_that_is_being_written_is_not_used(tmp_path, monkeypatch, read):
+    """One block more arrives while it is read; whatever the decoder makes of it."""
+    path = write(tmp_path / "a.wav", tone(1.0))
+
+    def grows(*_):
+        with open(path, "ab") as file:
+            file.write(bytes(100))
+        raise AudioError("truncated")
+
+    monkeypatch.setattr("tfmir.data.libsndfile.read", grows)
+    monkeypatch.setattr("tfmir.data.libsndfile.seconds", grows)
+    with pytest.raises(AudioError, match=r"^changes while it is read: wait until it is written$"):
+        read(path)
+    monkeypatch.undo()
+    read(path)
+
+
+@pytest.mark.parametrize(
+    "name", ["new\nline.wav", "tab\t.flac", "[a]*?.ogg", "100%s.mp3", "#1?x=2.wav", "\N{GUITAR}.flac"]
+)
+def test_odd_names_are_decoded_as_any(tmp_path, name):
+    path = write(tmp_path / name, tone(1.0))
+    assert len(decode(path, sample_rate=RATE)) == pytest.approx(RATE, abs=2 * 1152)
+    assert seconds(path) == pytest.approx(1.0, abs=0.1)
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyError, MemoryError, OverflowError])
+def test_whatever_a_decoder_raises_is_a_reason(tmp_path, monkeypatch, error):
+    path = write(tmp_path / "a.wav", tone(1.0))
+
+    def fail(*_):
+        raise error("odd")
+
+    monkeypatch.setattr("tfmir.data.libsndfile.read", fail)
+    monkeypatch.setattr("tfmir.data.libsndfile.seconds", fail)
+    for read in (lambda path: decode(path, sample_rate=RATE), seconds):
+        with pytest.raises(AudioError, match=rf"^cannot be (decoded|opened) \({error.__name__}: "):
+            read(path)

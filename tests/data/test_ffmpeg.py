@@ -3,6 +3,7 @@ import pathlib
 import numpy as np
 import pytest
 
+from tests.fixtures.odd_audio import wav
 from tfmir.data import ffmpeg
 from tfmir.data.sound import AudioError, UnopenedError
 
@@ -114,3 +115,11 @@ def test_without_the_extra_the_reason_names_it(tmp_path, monkeypatch):
     for read in (lambda path: ffmpeg.read(path, None), ffmpeg.seconds):
         with pytest.raises(UnopenedError, match=r"needs FFmpeg: pip install 'tfmir\[formats\]'"):
             read(str(tmp_path / "a.m4a"))
+
+
+@pytest.mark.parametrize("rate", [1, 2_000_000_000])
+def test_a_header_that_cannot_be_true_is_refused(tmp_path, encode, rate):
+    (tmp_path / "a.wav").write_bytes(wav(claimed_rate=rate))
+    for read in (lambda path: ffmpeg.read(path, None), ffmpeg.seconds):
+        with pytest.raises(AudioError, match=f"^its header claims {rate} Hz: expected 1000 to 768000$"):
+            read(str(tmp_path / "a.wav"))

@@ -1,9 +1,11 @@
 import io
+import pathlib
 
 import numpy as np
 import pytest
 import soundfile
 
+from tests.fixtures.odd_audio import promising
 from tfmir.data import libsndfile
 from tfmir.data.sound import AudioError, UnopenedError
 
@@ -100,3 +102,38 @@ def test_a_damaged_file_is_not_used(tmp_path):
     (tmp_path / "a.flac").write_bytes(data[: len(data) // 2] + bytes(len(data) // 4))
     with pytest.raises(AudioError, match=r"damaged: decoding failed after \d\.\d s"):
         libsndfile.read(str(tmp_path / "a.flac"), None)
+
+
+def test_channels_do_not_pile_up_in_memory(tmp_path, monkeypatch):
+    """Blocks of 100 samples of all channels together: 4 samples of 24."""
+    monkeypatch.setattr(libsndfile, "_BLOCK_SAMPLES", 100)
+    wave = np.random.default_rng(0).uniform(-0.5, 0.5, [50, 24]).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", wave, RATE, subtype="FLOAT")
+    asked = []
+    read = soundfile.SoundFile.read
+    monkeypatch.setattr(soundfile.SoundFile, "read", lambda s, n, **k: asked.append(n) or read(s, n, **k))
+    np.testing.assert_allclose(libsndfile.read(str(tmp_path / "a.wav"), None).mono, wave.mean(axis=1), atol=1e-6)
+    assert asked == [4] * 12 + [2]
+
+
+@pytest.mark.parametrize(("promised", "is_possible"), [(9000 * 8192, True), (2**36 - 1, False)])
+def test_a_header_may_promise_what_a_file_of_its_size_can_hold(tmp_path, promised, is_possible):
+    """A silent FLAC of 9000 bytes, most of which are padding, and its header."""
+    data = io.BytesIO()
+    soundfile.write(data, np.zeros(RATE, np.float32), RATE, format="FLAC")
+    (tmp_path / "a.flac").write_bytes(promising(data.getvalue(), promised).ljust(9000, b"\0"))
+    if is_possible:
+        assert libsndfile.seconds(str(tmp_path / "a.flac")) == promised / RATE
+        return
+    with pytest.raises(AudioError, match="^truncated: the header promises 3116529.6 s in 9000 bytes$"):
+        libsndfile.seconds(str(tmp_path / "a.flac"))
+
+
+def test_a_later_ogg_stream_that_is_none_has_a_reason(tmp_path, chained_ogg):
+    path = pathlib.Path(chained_ogg(tmp_path / "a.ogg", [tone(2), tone(3)]))
+    data = path.read_bytes()
+    second = data.index(b"\x01vorbis", 100)
+    path.write_bytes(data[:second] + b"\x01nothing"[:7] + data[second + 7 :])
+    for read in (lambda path: libsndfile.read(path, None), libsndfile.seconds):
+        with pytest.raises((UnopenedError, AudioError)):
+            read(str(path))

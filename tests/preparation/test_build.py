@@ -137,7 +137,7 @@ def test_up_to_the_limit_the_rest_is_kept_and_every_reason_is_one_line(four, tmp
     manifest = make(corpus, tmp_path / "out", limit=0.25)
     assert [track.track_id for track in read_tracks(str(tmp_path / "out"), manifest, "train")] == ["0.wav", "2.wav"]
     rows = (tmp_path / "out/rejected.tsv").read_text().splitlines()
-    assert rows == ["track\tpath\treason", f"1.wav\t{tmp_path}/a b c.wav\tmissing: no such file"]
+    assert rows == ["track\tpath\treason", f"1.wav\t{tmp_path}/a\\tb\\nc.wav\tmissing: no such file"]
     assert rows[1] in capsys.readouterr().out
 
 

@@ -58,8 +58,8 @@ def test_what_was_planted_is_found(report):
     assert report["rare_tags"] == {"genre/jazz": 3, "genre/rock": 3}
     assert report["artist_leaks"] == {"X": {"train": 2, "test": 1}}
     assert report["duplicates"] == [["a.wav", "d.wav"]]
-    nothing = "unreadable: cannot be decoded: Format not recognised; Invalid data found when processing input"
-    assert report["problems"] == {"e.wav": nothing, "f.wav": "missing"}
+    nothing = "cannot be decoded: Format not recognised; Invalid data found when processing input"
+    assert report["problems"] == {"e.wav": nothing, "f.wav": "missing: no such file"}
 
 
 def test_people_read_the_same(report):

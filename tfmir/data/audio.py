@@ -11,15 +11,17 @@ import numpy as np
 import soxr
 
 from tfmir import files
+from tfmir.corpora.audio_files import no_file
 from tfmir.data import ffmpeg, libsndfile
 from tfmir.data.sound import AudioError, AudioWarning, Sound, UnopenedError, remarks
 from tfmir.errors import UserError
 
-__all__ = ["AudioError", "AudioWarning", "decode", "local_copy", "remarks", "seconds"]
+__all__ = ["AudioError", "AudioWarning", "check_file", "decode", "local_copy", "remarks", "seconds"]
 
 # MPEG decoders may drop the encoder's padding at the end: two frames of 1152 samples.
 _PROMISE_TOLERANCE = 2 * 1152
 _NO_SAMPLES = "no samples: the file has a header but holds no audio"
+_FAILURES = (ArithmeticError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError)  # of decoders
 _MISSING_SHARE = 0.01  # of a file that is used all the same
 
 
@@ -39,12 +41,13 @@ def decode(path: str, *, sample_rate: int, max_secs: float | None = None) -> np.
       float32 [samples], finite.
 
     Raises:
-      AudioError: missing, empty, no audio, truncated, or with NaN or infinite samples.
+      AudioError: missing, no file, empty, no audio, a header that cannot be true, truncated, with NaN or infinite
+        samples, or changing while it is read.
     """
     try:
-        with local_copy(path) as name:
+        with local_copy(path) as name, _steady(name):
             sound = _read(name, max_secs)
-    except (OSError, RuntimeError, TypeError, ValueError, MemoryError) as error:
+    except _FAILURES as error:
         raise AudioError(f"cannot be decoded ({type(error).__name__}: {error})") from error
     if not sound.mono.size:
         raise AudioError(_NO_SAMPLES)
@@ -59,17 +62,26 @@ def seconds(path: str) -> float:
     Raises:
       AudioError: missing, empty, without samples, or none that `decode` can open.
     """
-    _check_file(path)
     try:
-        found = libsndfile.seconds(path)
-    except UnopenedError as first:
-        try:
-            found = ffmpeg.seconds(path)
-        except UnopenedError as second:
-            raise _unopened(first, second) from second
+        with _steady(path):
+            found = _seconds(path)
+    except _FAILURES as error:
+        raise AudioError(f"cannot be opened ({type(error).__name__}: {error})") from error
     if not found:
         raise AudioError(_NO_SAMPLES)
     return found
+
+
+def check_file(path: str) -> None:
+    """Refuses what is no file, or empty, without opening it.
+
+    Raises:
+      AudioError: with the reason.
+    """
+    if reason := no_file(path):
+        raise AudioError(reason)
+    if not os.path.getsize(path):
+        raise AudioError("empty: 0 bytes")
 
 
 @contextlib.contextmanager
@@ -88,8 +100,31 @@ def local_copy(path: str) -> Iterator[str]:
         raise AudioError(f"cannot be decoded ({type(error).__name__}: {error})") from error
 
 
+@contextlib.contextmanager
+def _steady(path: str) -> Iterator[None]:
+    """A local file that is there, has something in it, and is the same after the block.
+
+    Raises:
+      AudioError: it is not; or whatever the block raises, if it is.
+    """
+    check_file(path)
+    before, problem = _stamp(path), None
+    try:
+        yield
+    except AudioError as error:
+        problem = error
+    if _stamp(path) != before:
+        raise AudioError("changes while it is read: wait until it is written") from problem
+    if problem:
+        raise problem
+
+
+def _stamp(path: str) -> tuple[int, int]:
+    status = os.stat(path)
+    return status.st_size, status.st_mtime_ns
+
+
 def _read(path: str, max_secs: float | None) -> Sound:
-    _check_file(path)
     try:
         sound = libsndfile.read(path, max_secs)
     except UnopenedError as first:
@@ -108,13 +143,14 @@ def _read(path: str, max_secs: float | None) -> Sound:
     return sound
 
 
-def _check_file(path: str) -> None:
-    if not os.path.exists(path):
-        raise AudioError("missing: no such file")
-    if not os.path.isfile(path):
-        raise AudioError("not a file")
-    if not os.path.getsize(path):
-        raise AudioError("empty: 0 bytes")
+def _seconds(path: str) -> float:
+    try:
+        return libsndfile.seconds(path)
+    except UnopenedError as first:
+        try:
+            return ffmpeg.seconds(path)
+        except UnopenedError as second:
+            raise _unopened(first, second) from second
 
 
 def _longer(sound: Sound, path: str, max_secs: float | None) -> Sound:

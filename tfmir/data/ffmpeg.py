@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tfmir.data.sound import AudioError, Sound, UnopenedError, joined
+from tfmir.data.sound import AudioError, Sound, UnopenedError, check_header, joined
 
 EXTRA = "pip install 'tfmir[formats]'"
 _MP4 = "mp4"  # part of the name of FFmpeg's reader of that family, m4a included
@@ -30,7 +30,7 @@ def read(path: str, max_secs: float | None) -> Sound:
 
     Raises:
       UnopenedError: PyAV is missing, or FFmpeg does not know the file.
-      AudioError: damaged: decoding fails on the way.
+      AudioError: damaged: decoding fails on the way, or its header cannot be true.
     """
     with _opened(path) as (container, stream):
         rate = stream.rate
@@ -55,6 +55,7 @@ def seconds(path: str) -> float:
 
     Raises:
       UnopenedError: PyAV is missing, or FFmpeg does not know the file.
+      AudioError: its header cannot be true.
     """
     with _opened(path) as (container, stream):
         promised = _promised(container, stream)
@@ -79,7 +80,9 @@ def _opened(path: str) -> Iterator[tuple[Any, Any]]:
         with container:
             if not container.streams.audio:
                 raise UnopenedError("no sound in it")
-            yield container, container.streams.audio[0]
+            stream = container.streams.audio[0]
+            check_header(stream.rate or 0, stream.channels)
+            yield container, stream
 
 
 def _promised(container: Any, stream: Any) -> int | None:

@@ -10,9 +10,12 @@ import soundfile
 import soxr
 
 from tfmir.data import mpeg
-from tfmir.data.sound import AudioError, Sound, UnopenedError, joined
+from tfmir.data.sound import MOST_CHANNELS, AudioError, Sound, UnopenedError, check_header, joined
 
 _BLOCK_SECS = 30
+_BLOCK_SAMPLES = 1 << 24  # of all channels together
+# No format holds more in a byte: a frame of FLAC that is silent holds 65 535 samples in 11 bytes.
+_SAMPLES_PER_BYTE = 8192
 _UNKNOWN_LENGTH = (1 << 63) - 1  # libsndfile's, in samples; it cannot read such a file to its end
 # What an mp3's frames may hold beside the music: the encoder's and the decoder's delay, and padding.
 _MPEG_SPARE = 4 * 1152
@@ -25,7 +28,7 @@ def read(path: str, max_secs: float | None) -> Sound:
 
     Raises:
       UnopenedError: libsndfile does not open it, or would stop before its end.
-      AudioError: damaged: decoding fails on the way.
+      AudioError: damaged: decoding fails on the way, or its header cannot be true.
     """
     parts = _ogg_parts(path)
     if len(parts) > 1:
@@ -40,12 +43,18 @@ def seconds(path: str) -> float:
 
     Raises:
       UnopenedError: libsndfile does not open it, or would stop before its end.
+      AudioError: its header cannot be true.
     """
     parts = _ogg_parts(path)
     if len(parts) > 1:
-        return sum(soundfile.info(io.BytesIO(data)).duration for data in _cut(path, parts))
+        return sum(_duration(data) for data in _cut(path, parts))
     with _opened(path) as file:
         return float(_frames(file, path) / file.samplerate)
+
+
+def _duration(data: bytes) -> float:
+    with _opened(io.BytesIO(data)) as file:
+        return float(file.frames / file.samplerate)
 
 
 def _frames(file: soundfile.SoundFile, path: str) -> int:
@@ -55,9 +64,13 @@ def _frames(file: soundfile.SoundFile, path: str) -> int:
 
     Raises:
       UnopenedError: libsndfile would stop before the end.
+      AudioError: the header claims more than the file can hold.
     """
     if file.frames >= _UNKNOWN_LENGTH:
         raise UnopenedError("its header does not say how long it is, as in a stream")
+    size = os.path.getsize(path)
+    if file.frames > size * _SAMPLES_PER_BYTE:
+        raise AudioError(f"truncated: the header promises {file.frames / file.samplerate:.1f} s in {size} bytes")
     if file.format != "MP3":
         return int(file.frames)
     with open(path, "rb") as data:
@@ -71,21 +84,38 @@ def _frames(file: soundfile.SoundFile, path: str) -> int:
 
 
 def _opened(path: str | io.BytesIO) -> soundfile.SoundFile:
+    """The file, whose header is one that can be true.
+
+    Raises:
+      UnopenedError: libsndfile does not open it.
+      AudioError: see `check_header`.
+    """
     try:
-        return soundfile.SoundFile(path)
+        file = soundfile.SoundFile(path)
     except soundfile.LibsndfileError as error:
         reason = str(error.error_string).strip().rstrip(".")
+        if reason.startswith("Too many channels"):
+            raise AudioError(f"its header claims more than {MOST_CHANNELS} channels") from error
+        if "SF_INFO struct incomplete" in reason:
+            reason = "its header claims an impossible sample rate, or no channels"
         # What it says of a text that is called .mp3, although the file is there.
         raise UnopenedError("unknown format" if reason.startswith("File does not exist") else reason) from error
     except TypeError as error:  # headerless data, such as .raw
         raise UnopenedError("no header of an audio file") from error
+    try:
+        check_header(file.samplerate, file.channels)
+    except AudioError:
+        file.close()
+        raise
+    return file
 
 
 def _read_open(file: soundfile.SoundFile, wanted: int) -> Sound:
     rate, blocks, remaining = file.samplerate, [], wanted
+    most = max(1, min(_BLOCK_SECS * rate, _BLOCK_SAMPLES // file.channels))
     while remaining > 0:
         try:
-            block = file.read(min(remaining, _BLOCK_SECS * rate), dtype="float32", always_2d=True)
+            block = file.read(min(remaining, most), dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:
             done = (wanted - remaining) / rate
             raise AudioError(f"damaged: decoding failed after {done:.1f} s ({error.error_string})") from error

@@ -28,6 +28,27 @@ def remarks() -> Iterator[list[str]]:
         found += [str(warning.message) for warning in caught if issubclass(warning.category, AudioWarning)]
 
 
+LEAST_HZ, MOST_HZ = 1000, 768_000
+MOST_CHANNELS = 1024
+
+
+def check_header(rate: int, channels: int) -> None:
+    """Refuses a header that nobody means, before anything of the size that it claims is made room for.
+
+    Raises:
+      AudioError: says what is claimed, and what is possible.
+    """
+    if not LEAST_HZ <= rate <= MOST_HZ:
+        raise AudioError(f"its header claims {rate} Hz: expected {LEAST_HZ} to {MOST_HZ}")
+    if channels > MOST_CHANNELS:
+        raise AudioError(f"its header claims {channels} channels: expected {MOST_CHANNELS} at most")
+
+
+def too_loud(mono: np.ndarray) -> AudioError:
+    """What is said of samples whose log-mel overflows."""
+    return AudioError(f"too loud for a log-mel: its largest sample is {np.abs(mono).max():.3g}")
+
+
 class UnopenedError(Exception):
     """A decoder does not know a file's format; the text is its reason. Another one may know it."""
 

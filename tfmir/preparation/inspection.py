@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import os
-import subprocess
-import sys
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 
-from tfmir import command, files
+from tfmir import files
 from tfmir.corpora.corpus import Corpus
-from tfmir.data.audio import AudioError, seconds
-from tfmir.errors import UserError
+from tfmir.data.audio import AudioError, check_file, local_copy, seconds
+from tfmir.data.isolation import Answer, Task, decode_ahead
 from tfmir.preparation.engine import run_tasks
 from tfmir.preparation.survey import FileFacts
 
@@ -38,37 +34,28 @@ def inspect_corpus(corpus: Corpus, *, workers: int = 0, scheduler: str = "") -> 
 
 def inspect_files(tracks: Sequence[tuple[str, str]]) -> list[FileFacts]:
     """Facts on (track id, path) pairs."""
-    return [_inspect(track_id, path) for track_id, path in tracks]
+    return [_inspect(track_id, path, seconds) for track_id, path in tracks]
 
 
 def _inspect_isolated(tracks: Sequence[tuple[str, str]]) -> list[FileFacts]:
-    """As `inspect_files`, each file in a process of its own: one of them has killed workers."""
-    facts = []
-    for track_id, path in tracks:
-        child = subprocess.run([sys.executable, "-m", __name__, track_id, path], capture_output=True, check=False)
-        problem = "kills the process that opens it"
-        facts.append(
-            FileFacts(track_id, problem=problem) if child.returncode else FileFacts(**json.loads(child.stdout))
-        )
-    return facts
+    """As `inspect_files`, with the files opened in a process of their own: one of them has killed workers."""
+    answers = decode_ahead(Task(path) for _, path in tracks)
+    return [_inspect(*track, functools.partial(_said, answer)) for track, answer in zip(tracks, answers, strict=True)]
 
 
-def _inspect(track_id: str, path: str) -> FileFacts:
+def _inspect(track_id: str, path: str, length: Callable[[str], float]) -> FileFacts:
+    digest = ""
     try:
-        with files.reading(path) as name:
-            if os.path.isfile(name) and not os.path.getsize(name):
-                return FileFacts(track_id, problem="empty: 0 bytes")
+        with local_copy(path) as name:
+            check_file(name)
             digest = files.sha256(name)
-            try:
-                return FileFacts(track_id, digest, seconds(name))
-            except AudioError as error:
-                return FileFacts(track_id, digest, problem=f"unreadable: {error}")
-    except FileNotFoundError:
-        return FileFacts(track_id, problem="missing")
-    except (OSError, UserError) as error:
-        return FileFacts(track_id, problem=f"unreadable: {error}")
+            return FileFacts(track_id, digest, length(name))
+    except (AudioError, OSError) as error:
+        return FileFacts(track_id, digest, problem=str(error))
 
 
-if __name__ == "__main__":
-    print(json.dumps(dataclasses.asdict(_inspect(*sys.argv[1:]))))
-    command.leave(0)
+def _said(answer: Answer, path: str) -> float:
+    """The length of a file as a child has said it, as `seconds` says it here."""
+    if answer.problem:
+        raise AudioError(answer.problem)
+    return answer.secs

@@ -11,11 +11,13 @@ import tensorflow as tf
 
 from tfmir import files
 from tfmir.corpora.corpus import Track
+from tfmir.corpora.spelling import one_line
 from tfmir.data.audio import AudioError, decode, remarks
 from tfmir.data.features import log_mel
+from tfmir.data.isolation import decode_isolated
 from tfmir.data.records import LOG_MEL_DTYPE, serialize
+from tfmir.data.sound import too_loud
 from tfmir.params import FeatureParams
-from tfmir.preparation.isolation import decode_isolated
 from tfmir.vocabulary import Vocabulary
 
 
@@ -30,7 +32,7 @@ class ShardResult:
       frames: frames of all its tracks together.
       tag_counts: how many of its tracks carry each tag.
       notion_counts: how many of its tracks carry a tag of each notion.
-      rejected: (track id, path, reason) of every track left out.
+      rejected: (track id, path, reason) of every track left out, each on one line.
       remarks: (track id, path, remark) of every track that is in it although something is wrong with its file.
     """
 
@@ -60,9 +62,9 @@ def write_shard(
                     with remarks() as said:
                         track_log_mel = compute(track.path, features, isolated=isolated)
                 except AudioError as error:
-                    rejected.append((track.track_id, track.path, str(error)))
+                    rejected.append(_shown(track, str(error)))
                     continue
-                remarked += [(track.track_id, track.path, remark) for remark in said]
+                remarked += [_shown(track, remark) for remark in said]
                 writer.write(serialize(track, track_log_mel))
                 kept.append(track.tags)
                 frames += len(track_log_mel)
@@ -80,6 +82,10 @@ def write_shard(
     )
 
 
+def _shown(track: Track, said: str) -> tuple[str, str, str]:
+    return one_line(track.track_id), one_line(track.path), one_line(said)
+
+
 def compute(path: str, features: FeatureParams, *, isolated: bool = False) -> np.ndarray:
     """float16 [frames, mels]: the log-mel of one audio file, as the records hold it.
 
@@ -93,7 +99,7 @@ def compute(path: str, features: FeatureParams, *, isolated: bool = False) -> np
         raise AudioError(f"too short: {found:.2f} s, an excerpt needs {features.excerpt_secs:g} s")
     found = _log_mel_function(features)(waveform[np.newaxis]).numpy()[0].astype(LOG_MEL_DTYPE)
     if not np.isfinite(found).all():
-        raise AudioError(f"too loud for a log-mel: its largest sample is {np.abs(waveform).max():.3g}")
+        raise too_loud(waveform)
     return found
 
 
