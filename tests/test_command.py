@@ -55,6 +55,12 @@ def end(monkeypatch):
         (OSError(28, "No space left on device", "x"), 2, "error: x: No space left on device"),
         (OSError(30, "Read-only file system", "x"), 2, "error: x: Read-only file system"),
         (NotADirectoryError(20, "Not a directory", "x"), 2, "error: x: Not a directory"),
+        (OSError(28, "No space left on device"), 2, "error: No space left on device: what is written before is kept"),
+        (
+            FileNotFoundError(2, "No usable temporary directory found in ['/tmp', '/var/tmp']"),
+            2,
+            "error: no place for temporary files: set TMPDIR to a folder that you may write to",
+        ),
         (FileNotFoundError(2, "No such file", "x"), 1, "Traceback"),
         (ValueError("surprise"), 1, "Traceback"),
         (KeyboardInterrupt(), 130, "interrupted: give the same command again"),

@@ -13,9 +13,9 @@ from tfmir import command, quiet
 
 
 @pytest.fixture
-def environment(monkeypatch):
+def environment(monkeypatch, tmp_path):
     """An environment, warnings and ways to find modules that a test may change."""
-    monkeypatch.setattr(os, "environ", {"HOME": "/home/anna"})
+    monkeypatch.setattr(os, "environ", {"HOME": str(tmp_path)})
     monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
     monkeypatch.setattr(sys, "warnoptions", [])
     with warnings.catch_warnings():
@@ -37,7 +37,7 @@ def quiet_modules():
         ({"TF_USE_LEGACY_KERAS": "1"}, {"TF_USE_LEGACY_KERAS": "0"}),
         ({"MPLBACKEND": "module://matplotlib_inline.backend_inline"}, {"MPLBACKEND": "agg"}),
         ({"KERAS_MAX_EPOCHS": "1", "KERAS_MAX_STEPS_PER_EPOCH": "x"}, {"KERAS_MAX_EPOCHS": None}),
-        ({"CUDA_VISIBLE_DEVICES": "1"}, {"CUDA_VISIBLE_DEVICES": "1", "HOME": "/home/anna"}),
+        ({"CUDA_VISIBLE_DEVICES": "1"}, {"CUDA_VISIBLE_DEVICES": "1", "NUMBA_CACHE_DIR": None}),
     ],
 )
 def test_what_would_change_the_results_is_overridden_and_the_rest_is_the_users(environment, given, found):
@@ -47,6 +47,30 @@ def test_what_would_change_the_results_is_overridden_and_the_rest_is_the_users(e
     command.set_environment()
     assert {name: environment.get(name) for name in found} == found
     assert quiet_modules() == ({"tensorflow"} if environment["TF_CPP_MIN_LOG_LEVEL"] == "3" else set())
+
+
+@pytest.mark.parametrize(
+    ("home", "own", "moved"),
+    [
+        ("", {}, False),
+        ("new", {}, False),
+        ("file/below", {}, True),
+        ("locked", {}, True),
+        ("locked/new", {"NUMBA_CACHE_DIR": "/mine"}, True),
+    ],
+)
+def test_caches_go_elsewhere_where_the_home_cannot_be_written_to(environment, tmp_path, monkeypatch, home, own, moved):
+    """numba, and with it librosa, cannot be imported without a place for its cache."""
+    (tmp_path / "file").touch()
+    (tmp_path / "locked").mkdir()
+    real = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: real(path, mode) and "locked" not in os.fspath(path))
+    environment.update({"HOME": str(tmp_path / home)} | own)
+    command.set_environment()
+    assert ("MPLCONFIGDIR" in environment) == ("NUMBA_CACHE_DIR" in environment) == moved
+    if moved:
+        assert os.path.isdir(environment["MPLCONFIGDIR"])
+        assert environment["NUMBA_CACHE_DIR"] == own.get("NUMBA_CACHE_DIR", environment["MPLCONFIGDIR"])
 
 
 def test_a_warning_of_a_library_ends_no_command(environment):

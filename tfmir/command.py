@@ -8,14 +8,17 @@ A command is a dataclass of parameters and a function of it:
 
 from __future__ import annotations
 
+import atexit
 import codecs
 import contextlib
 import errno
 import io
 import os
 import select
+import shutil
 import signal
 import sys
+import tempfile
 import traceback
 import warnings
 from collections.abc import Callable
@@ -39,6 +42,7 @@ _ENVIRONMENT = {
 }
 # They would end every training early, or have Keras look for flax.
 _NOT_OURS = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "KERAS_NNX_ENABLED")
+_CACHES = ("NUMBA_CACHE_DIR", "MPLCONFIGDIR")
 OVERRIDDEN = (*_ENVIRONMENT, *_NOT_OURS)
 _DISK_REFUSES = (errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.ENOTDIR)
 
@@ -82,6 +86,9 @@ def set_environment() -> None:
     os.environ.update(_ENVIRONMENT)
     for name in _NOT_OURS:
         os.environ.pop(name, None)
+    if not _can_be_written(os.path.expanduser("~/.cache")):
+        with contextlib.suppress(OSError):  # no place at all: what needs one says so
+            _put_caches(tempfile.mkdtemp(prefix="tfmir-"))
     if any(option.startswith("error") for option in sys.warnoptions):  # a library's warning is not an error of ours
         sys.warnoptions[:] = [option for option in sys.warnoptions if not option.startswith("error")]
         os.environ.pop("PYTHONWARNINGS", None)
@@ -121,6 +128,20 @@ def _start_again_if_needed() -> None:
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
+def _can_be_written(folder: str) -> bool:
+    """Whether a folder, or the nearest that there is above it, is a place for files."""
+    while not os.path.lexists(folder) and os.path.dirname(folder) != folder:
+        folder = os.path.dirname(folder)
+    return os.path.isdir(folder) and os.access(folder, os.W_OK)
+
+
+def _put_caches(folder: str) -> None:
+    """Numba, and librosa with it, cannot even be imported without such a folder where there is no home to write to."""
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    for name in _CACHES:
+        os.environ.setdefault(name, folder)
+
+
 def _mend_streams() -> None:
     """Opens what was closed, and prints what the terminal cannot show as its number instead of failing."""
     for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
@@ -153,6 +174,8 @@ def _verdict(error: BaseException) -> tuple[int, str]:
     if isinstance(error, PermissionError) or (isinstance(error, OSError) and error.errno in _DISK_REFUSES):
         where = f"{error.filename}: " if error.filename else ""
         return EXIT_USER_ERROR, f"error: {where}{error.strerror}: what is written before is kept"
+    if isinstance(error, FileNotFoundError) and "temporary directory" in str(error):  # Python's, which names its tries
+        return EXIT_USER_ERROR, "error: no place for temporary files: set TMPDIR to a folder that you may write to"
     if type(error).__name__ == "DataLossError":  # TensorFlow's, of a TFRecord file
         reason = str(error).strip().splitlines()[0]
         remedy = "prepare --verify names it, and prepare mends it"
