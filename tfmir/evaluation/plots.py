@@ -17,7 +17,7 @@ from tfmir.figures import COLOURS, legend, log_ticks, plt, save
 from tfmir.vocabulary import Vocabulary
 
 CAPTIONS = {
-    "tsne.png": "t-SNE of the test tracks in the whole space and in each sub-space, coloured by tags of each notion",
+    "tsne.png": "t-SNE of the test tracks, coloured by the most frequent tags of each notion",
     "recall.png": "Recall at k with 95 % intervals",
     "leakage.png": "Share of a notion's triplets (column) that each sub-space (row) predicts",
     "training.png": "Loss and learning rate by epoch",
