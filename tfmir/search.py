@@ -65,13 +65,16 @@ def main(params: SearchParams) -> None:
 
 
 def _print_table(like: str, library: Library, hits: list[Hit], notions: tuple[str, ...]) -> None:
+    from tfmir.corpora.spelling import one_line
+
     tags = dict(zip(library.track_ids, library.tags, strict=True)).get(like, ())
-    width = max([len("track"), *(len(hit.track_id) for hit in hits)])
-    print(f"like {like}" + (f"  ({', '.join(tags)})" if tags else ""))
+    names = [one_line(hit.track_id) for hit in hits]
+    width = max(map(len, ["track", *names]))
+    print(f"like {one_line(like)}" + (f"  ({', '.join(tags)})" if tags else ""))
     print(f"{'':>4}  {'track':<{width}}{'score':>8}{''.join(f'{notion:>12}' for notion in notions)}  tags")
-    for hit in hits:
+    for hit, name in zip(hits, names, strict=True):
         cosines = "".join(f"{hit.similarities[notion]:12.3f}" for notion in notions)
-        print(f"{hit.rank:>3}.  {hit.track_id:<{width}}{hit.score:8.3f}{cosines}  {', '.join(hit.tags)}")
+        print(f"{hit.rank:>3}.  {name:<{width}}{hit.score:8.3f}{cosines}  {', '.join(hit.tags)}")
 
 
 if __name__ == "__main__":

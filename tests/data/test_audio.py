@@ -230,3 +230,11 @@ def test_whatever_a_decoder_raises_is_a_reason(tmp_path, monkeypatch, error):
     for read in (lambda path: decode(path, sample_rate=RATE), seconds):
         with pytest.raises(AudioError, match=rf"^cannot be (decoded|opened) \({error.__name__}: "):
             read(path)
+
+
+def test_a_folder_whose_name_is_no_text_may_hold_audio(tmp_path):
+    folder = os.fsdecode(os.fsencode(tmp_path) + b"/d\xe9j\xe0")
+    os.mkdir(folder)
+    os.rename(write(tmp_path / "a.wav", tone(1.0)), f"{folder}/a.wav")
+    assert len(decode(f"{folder}/a.wav", sample_rate=RATE)) == RATE
+    assert seconds(f"{folder}/a.wav") == 1.0

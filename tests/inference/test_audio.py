@@ -3,11 +3,13 @@ import pytest
 import soundfile
 import tensorflow as tf
 
+from tests.fixtures.odd_audio import POISON
 from tfmir.corpora.votes import Clip, HumanTriplet
-from tfmir.data.audio import AudioError
+from tfmir.data.audio import AudioError, remarks
 from tfmir.data.features import log_mel
+from tfmir.data.isolation import Answer
 from tfmir.evaluation.human import embed_clips
-from tfmir.inference.audio import embed_file, embed_waveforms
+from tfmir.inference.audio import Stretch, embed_file, embed_files, embed_waveforms
 from tfmir.params import FeatureParams
 
 RATE = 22050
@@ -69,11 +71,12 @@ def test_of_a_long_file_the_first_ten_minutes_are_heard(system, monkeypatch):
     """25 840 frames of 512 samples, as many as the records keep of a track."""
     asked = []
 
-    def decode(path, *, sample_rate, max_secs):
-        asked.append(max_secs)
-        return np.zeros(RATE * 4, np.float32)
+    def decode_ahead(tasks):
+        for task in tasks:
+            asked.append(task.max_secs)
+            yield Answer(waveform=np.zeros(RATE * 4, np.float32))
 
-    monkeypatch.setattr("tfmir.inference.audio.decode", decode)
+    monkeypatch.setattr("tfmir.inference.audio.decode_ahead", decode_ahead)
     embed_file(system, "mix.mp3")
     embed_file(system, "mix.mp3", start_secs=2.0)
     embed_file(system, "mix.mp3", start_secs=2.0, length_secs=1.5)
@@ -85,3 +88,37 @@ def test_of_a_long_file_the_first_ten_minutes_are_heard(system, monkeypatch):
 def test_a_stretch_after_the_end_is_refused(system, song, start):
     with pytest.raises(AudioError, match=f"ends before the clip's start at {start:g} s"):
         embed_file(system, str(song[1]), start_secs=start, length_secs=3.0)
+
+
+def test_files_are_embedded_in_order_each_as_if_alone_and_what_has_none_has_a_reason(
+    system, song, tmp_path, monkeypatch
+):
+    """A file that kills its decoder, one that is too loud, one that is not there, and three stretches of the song."""
+    (tmp_path / "sitecustomize.py").write_text(POISON)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    soundfile.write(tmp_path / "poison.wav", song[0], RATE)
+    soundfile.write(tmp_path / "loud.wav", np.full(RATE * 4, 3e38, np.float32), RATE, subtype="FLOAT")
+    odd = [Stretch(str(tmp_path / f"{name}.wav")) for name in ("poison", "loud", "absent")]
+    good = [Stretch(str(song[1])), Stretch(str(song[1]), 2.5, 3.0), Stretch(str(song[1]), 12.0)]
+    found = list(embed_files(system, [odd[0], good[0], odd[1], good[1], odd[2], good[2]]))
+    assert [embedded.problem for embedded in found] == [
+        "kills the process that decodes it (SIGSEGV): tried twice",
+        "",
+        "too loud for a log-mel: its largest sample is 3e+38",
+        "",
+        "missing: no such file",
+        "ends before the clip's start at 12 s",
+    ]
+    for embedded, stretch in ((found[1], good[0]), (found[3], good[1])):
+        alone = embed_file(system, stretch.path, start_secs=stretch.start_secs, length_secs=stretch.length_secs)
+        np.testing.assert_allclose(embedded.embedding, alone, atol=1e-6)
+    with pytest.raises(AudioError, match="kills the process"):
+        embed_file(system, odd[0].path)
+
+
+def test_a_remark_on_a_file_is_a_warning(system, monkeypatch):
+    answer = Answer(waveform=np.ones(RATE * 4, np.float32), remarks=("used as far as it goes",))
+    monkeypatch.setattr("tfmir.inference.audio.decode_ahead", lambda tasks: (answer for _ in tasks))
+    with remarks() as said:
+        embed_file(system, "a.mp3")
+    assert said == ["used as far as it goes"]

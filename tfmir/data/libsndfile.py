@@ -91,7 +91,8 @@ def _opened(path: str | io.BytesIO) -> soundfile.SoundFile:
       AudioError: see `check_header`.
     """
     try:
-        file = soundfile.SoundFile(path)
+        # As bytes: a folder's name need not be text.
+        file = soundfile.SoundFile(os.fsencode(path) if isinstance(path, str) else path)
     except soundfile.LibsndfileError as error:
         reason = str(error.error_string).strip().rstrip(".")
         if reason.startswith("Too many channels"):

@@ -12,11 +12,11 @@ from tqdm import tqdm
 
 from tfmir import files
 from tfmir.corpora.audio_files import list_audio, require_folder
+from tfmir.corpora.spelling import one_line
 from tfmir.corpora.votes import Clip, HumanTriplet
-from tfmir.data.audio import AudioError
 from tfmir.errors import UserError
 from tfmir.evaluation.bootstrap import Interval, resampled
-from tfmir.inference.audio import embed_file
+from tfmir.inference.audio import Stretch, embed_files
 from tfmir.inference.subspaces import subspace_embeddings, unit_rows
 from tfmir.model.system import System
 
@@ -24,7 +24,7 @@ from tfmir.model.system import System
 def embed_clips(system: System, triplets: Sequence[HumanTriplet], audio_dir: str) -> dict[Clip, np.ndarray]:
     """float32 [dim] for every clip whose song is found below a folder by its id (`<id>.mp3` and the like).
 
-    What cannot be decoded is named on standard error and left out.
+    What cannot be decoded is named on standard error and left out, also if it ends the process that decodes it.
 
     Raises:
       UserError: no such folder, or none of the songs in it.
@@ -35,14 +35,14 @@ def embed_clips(system: System, triplets: Sequence[HumanTriplet], audio_dir: str
     found = [clip for clip in clips if clip.song_id in songs]
     if not found:
         raise UserError(f"--audio_dir={audio_dir}: none of the {len(clips)} clips' songs, such as {clips[0].song_id}")
+    stretches = [Stretch(str(songs[clip.song_id]), clip.start_secs, clip.length_secs) for clip in found]
+    bar = tqdm(embed_files(system, stretches), total=len(found), desc="embed clips", unit="clip", mininterval=1.0)
     embeddings = {}
-    for clip in tqdm(found, desc="embed clips", unit="clip", mininterval=1.0):
-        try:
-            embeddings[clip] = embed_file(
-                system, str(songs[clip.song_id]), start_secs=clip.start_secs, length_secs=clip.length_secs
-            )
-        except AudioError as error:
-            tqdm.write(f"left out: {songs[clip.song_id]}: {error}", file=sys.stderr)
+    for clip, embedded in zip(found, bar, strict=True):
+        if embedded.problem:
+            tqdm.write(f"left out: {one_line(str(songs[clip.song_id]))}: {one_line(embedded.problem)}", file=sys.stderr)
+        else:
+            embeddings[clip] = embedded.embedding
     return embeddings
 
 

@@ -5,11 +5,17 @@ waveform [batch, samples] -> log-mel -> excerpts [batch, k, 129, 128] -> embeddi
 
 from __future__ import annotations
 
+import dataclasses
+import warnings
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 import tensorflow as tf
 
-from tfmir.data.audio import AudioError, decode
+from tfmir.data.audio import AudioError, AudioWarning
 from tfmir.data.features import excerpts, log_mel
+from tfmir.data.isolation import Task, decode_ahead
+from tfmir.data.sound import too_loud
 from tfmir.model.system import System
 
 
@@ -28,23 +34,65 @@ def embed_waveforms(system: System, waveform: tf.Tensor) -> tf.Tensor:
     return system.embed(excerpts(log_mel(waveform, features), features))
 
 
-def embed_file(system: System, path: str, *, start_secs: float = 0.0, length_secs: float | None = None) -> np.ndarray:
-    """float32 [dim]: the embedding of an audio file, or of a stretch of it.
+@dataclasses.dataclass(frozen=True)
+class Stretch:
+    """A file, or a part of it.
 
-    Args:
-      system: any system.
-      path: path of the file, local or remote.
+    Attributes:
+      path: local or remote.
       start_secs: where the stretch begins.
       length_secs: how long it is; None: to the end, of the first ten minutes of a file.
-
-    Raises:
-      AudioError: the file cannot be decoded, or ends before the stretch begins.
     """
+
+    path: str
+    start_secs: float = 0.0
+    length_secs: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Embedded:
+    """What became of a stretch.
+
+    Attributes:
+      problem: why it has no embedding, else empty.
+      embedding: float32 [dim].
+      remarks: what is wrong with the file although it is used.
+    """
+
+    problem: str = ""
+    embedding: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, np.float32))
+    remarks: tuple[str, ...] = ()
+
+
+def embed_files(system: System, stretches: Sequence[Stretch]) -> Iterator[Embedded]:
+    """Embeds one stretch after the other. A child process decodes the next one meanwhile, see `data/isolation.py`."""
     features = system.params.features
     longest = features.max_frames * features.hop_length / features.sample_rate
-    max_secs = start_secs + (longest if length_secs is None else length_secs)
-    waveform = decode(path, sample_rate=features.sample_rate, max_secs=max_secs)
-    waveform = waveform[round(start_secs * features.sample_rate) :]
-    if not len(waveform):
-        raise AudioError(f"ends before the clip's start at {start_secs:g} s")
-    return embed_waveforms(system, tf.constant(waveform[np.newaxis]))[0].numpy()
+    tasks = (
+        Task(of.path, features.sample_rate, of.start_secs + (longest if of.length_secs is None else of.length_secs))
+        for of in stretches
+    )
+    for stretch, decoded in zip(stretches, decode_ahead(tasks), strict=True):
+        waveform = decoded.waveform[round(stretch.start_secs * features.sample_rate) :]
+        if decoded.problem:
+            yield Embedded(decoded.problem)
+        elif not len(waveform):
+            yield Embedded(f"ends before the clip's start at {stretch.start_secs:g} s")
+        else:
+            embedding = embed_waveforms(system, tf.constant(waveform[np.newaxis]))[0].numpy()
+            is_number = np.isfinite(embedding).all()
+            yield Embedded("" if is_number else str(too_loud(waveform)), embedding, decoded.remarks)
+
+
+def embed_file(system: System, path: str, *, start_secs: float = 0.0, length_secs: float | None = None) -> np.ndarray:
+    """float32 [dim]: the embedding of an audio file, or of a stretch of it; see `Stretch`.
+
+    Raises:
+      AudioError: the file cannot be decoded, ends before the stretch begins, or is too loud.
+    """
+    (found,) = embed_files(system, [Stretch(path, start_secs, length_secs)])
+    if found.problem:
+        raise AudioError(found.problem)
+    for remark in found.remarks:
+        warnings.warn(remark, AudioWarning, stacklevel=2)
+    return found.embedding

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 import pathlib
 import sys
 from typing import Any
@@ -13,10 +14,10 @@ from tqdm import tqdm
 
 from tfmir import files
 from tfmir.corpora.audio_files import AUDIO_SUFFIXES, list_audio
-from tfmir.data.audio import AudioError, remarks
+from tfmir.corpora.spelling import one_line
 from tfmir.data.run_records import records_of
 from tfmir.errors import UserError
-from tfmir.inference.audio import embed_file
+from tfmir.inference.audio import Stretch, embed_files
 from tfmir.inference.tracks import embed_tracks
 from tfmir.model.system import System
 from tfmir.run_directory import Run
@@ -64,7 +65,8 @@ def split_library(run: Run, system: System, split: str, *, records: str = "") ->
 def folder_library(run: Run, system: System, folder: pathlib.Path) -> Library:
     """All audio below a folder; only files that are new or changed since the last call are embedded.
 
-    What cannot be decoded is named on standard error and left out. An interrupted call keeps what it has done.
+    What cannot be decoded is named on standard error and left out, also if it ends the process that decodes it. An
+    interrupted call keeps what it has done.
 
     Raises:
       UserError: no such folder, or nothing in it that can be decoded.
@@ -72,20 +74,20 @@ def folder_library(run: Run, system: System, folder: pathlib.Path) -> Library:
     if not folder.is_dir():
         raise UserError(f"--library={folder} is neither a folder nor a split (train, validation, test)")
     paths = {name: folder / name for name in list_audio(str(folder))}
-    stamps = {name: f"{path.stat().st_mtime_ns}:{path.stat().st_size}" for name, path in paths.items()}
+    stamps = {name: _stamp(path) for name, path in paths.items()}
     cache = _cache(run, str(folder.resolve()))
     known = {name: row for name, row in _load_known(cache).items() if stamps.get(name) == row[0]}
     current = {name: embedding for name, (_, embedding) in known.items()}
     missing = [name for name in paths if name not in current]
     try:
-        for name in tqdm(missing, desc="embed", unit="file", disable=not missing):
-            try:
-                with remarks() as said:
-                    current[name] = embed_file(system, str(paths[name]))
-            except AudioError as error:
-                said = [f"left out: {error}"]
+        found = embed_files(system, [Stretch(str(paths[name])) for name in missing])
+        bar = tqdm(found, total=len(missing), desc="embed", unit="file", disable=not missing)
+        for name, embedded in zip(missing, bar, strict=True):
+            said = (f"left out: {embedded.problem}",) if embedded.problem else embedded.remarks
             for remark in said:
-                tqdm.write(f"{paths[name]}: {remark}", file=sys.stderr)
+                tqdm.write(f"{one_line(str(paths[name]))}: {one_line(remark)}", file=sys.stderr)
+            if not embedded.problem:
+                current[name] = embedded.embedding
     finally:
         if len(current) > len(known):
             ids = sorted(current)
@@ -95,6 +97,15 @@ def folder_library(run: Run, system: System, folder: pathlib.Path) -> Library:
         raise UserError(f"--library={folder} holds no audio that can be decoded ({' '.join(sorted(AUDIO_SUFFIXES))})")
     ids = sorted(current)
     return Library(tuple(ids), np.stack([current[name] for name in ids]), ((),) * len(ids))
+
+
+def _stamp(path: pathlib.Path) -> str:
+    """What changes when a file does; empty if it is gone since it was listed."""
+    try:
+        status = path.stat()
+    except OSError:
+        return ""
+    return f"{status.st_mtime_ns}:{status.st_size}"
 
 
 def _load_known(cache: files.Path) -> dict[str, tuple[str, np.ndarray]]:
@@ -107,7 +118,7 @@ def _load_known(cache: files.Path) -> dict[str, tuple[str, np.ndarray]]:
 
 def _cache(run: Run, what: str) -> files.Path:
     """Where a library's embeddings are kept; other weights or another library have another name."""
-    key = hashlib.sha256(run.best_weights.read_bytes() + what.encode()).hexdigest()[:16]
+    key = hashlib.sha256(run.best_weights.read_bytes() + os.fsencode(what)).hexdigest()[:16]
     return run.path / "library" / f"{key}.npz"
 
 

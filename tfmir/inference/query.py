@@ -8,6 +8,7 @@ import unicodedata
 
 import numpy as np
 
+from tfmir.corpora.spelling import one_line
 from tfmir.data.audio import AudioError
 from tfmir.errors import UserError
 from tfmir.inference.audio import embed_file
@@ -52,11 +53,11 @@ def find_query(like: str, library: Library, system: System, *, folder: str = "")
     if own:
         return Query(library.embeddings[ids.index(own[0])], own)
     if not path:
-        raise UserError(f"--like={like} is neither a file nor a track of the library ({ids[0]}, …)")
+        raise UserError(f"--like={one_line(like)} is neither a file nor a track of the library ({one_line(ids[0])}, …)")
     try:
         return Query(embed_file(system, path), ())
     except AudioError as error:
-        raise UserError(f"--like={like}: {error}") from error
+        raise UserError(f"--like={one_line(like)}: {one_line(str(error))}") from error
 
 
 def found_path(path: str) -> str:
