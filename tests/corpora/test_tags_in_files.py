@@ -1,4 +1,5 @@
 import json
+import os
 import struct
 
 import mutagen.id3
@@ -8,6 +9,7 @@ import pytest
 import soundfile
 
 from tfmir.corpora.folder import load
+from tfmir.corpora.tags_in_files import read_metadata, read_sidecars
 from tfmir.errors import UserError
 
 RATE = 22050
@@ -135,3 +137,20 @@ def test_a_malformed_sidecar_is_named(music, text, message):
 def test_without_any_sidecar_the_folder_is_refused(music):
     with pytest.raises(UserError, match="no JSON file beside any of its 3 audio files"):
         load(str(music), "", tags="json")
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_a_sidecar_that_is_no_file_is_none(music, make):
+    (music / "two.json").write_text('{"genre": "jazz"}')
+    make(music / "three.json")
+    tags = {track.path: track.tags for track in read_sidecars(str(music))}
+    assert tags == {"a/one.ogg": {}, "two.mp3": {"genre": ["jazz"]}, "three.wav": {}}
+
+
+@pytest.mark.parametrize("error", [IndexError, ZeroDivisionError, RecursionError, MemoryError])
+def test_whatever_the_reader_of_metadata_raises_the_file_has_no_tags(music, monkeypatch, error):
+    def fail(*_, **__):
+        raise error("odd")
+
+    monkeypatch.setattr("mutagen.File", fail)
+    assert all(not any(track.tags.values()) for track in read_metadata(str(music)))

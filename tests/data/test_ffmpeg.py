@@ -123,3 +123,9 @@ def test_a_header_that_cannot_be_true_is_refused(tmp_path, encode, rate):
     for read in (lambda path: ffmpeg.read(path, None), ffmpeg.seconds):
         with pytest.raises(AudioError, match=f"^its header claims {rate} Hz: expected 1000 to 768000$"):
             read(str(tmp_path / "a.wav"))
+
+
+def test_what_has_no_sample_rate_is_not_opened(tmp_path, encode):
+    (tmp_path / "a.flac").write_bytes(bytes(5000))
+    with pytest.raises(UnopenedError):
+        ffmpeg.read(str(tmp_path / "a.flac"), None)

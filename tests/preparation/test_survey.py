@@ -74,6 +74,11 @@ def test_long_lists_are_cut_for_people_only(report):
     assert "    * and 13 more" in survey_text(report)
 
 
+def test_names_stay_on_their_line(report):
+    report["problems"] = {"B-side\n\tlive.wav": "missing: no such file"}
+    assert "    * B-side\\n\\tlive.wav: missing: no such file\n" in survey_text(report)
+
+
 def test_strict_refuses_a_leak(corpus):
     with pytest.raises(UserError, match=r"1 artists have tracks in more than one split, the first is 'X' \(2 train, 1"):
         refuse_leaks(corpus)

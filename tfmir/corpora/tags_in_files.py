@@ -88,7 +88,7 @@ def _sidecars(path: str) -> tuple[str, str]:
 
 def _sidecar(audio_dir: str, path: str, sidecars: list[str]) -> Tagged:
     for sidecar in (pathlib.Path(audio_dir, name) for name in sidecars):
-        if sidecar.exists():
+        if sidecar.is_file():  # not a folder, nor a pipe that never ends
             return _parse_sidecar(sidecar, path)
     return Tagged(path, {}, str(pathlib.Path(audio_dir, path)))
 
@@ -140,8 +140,9 @@ def _metadata(audio_dir: str, path: str) -> Tagged:
 def _fields(audio: str) -> dict[str, list[str]]:
     """Every field of `_FRAMES` as texts; empty where the file has none, or no metadata that can be read."""
     try:
-        file = mutagen.File(audio, easy=True)
-    except (mutagen.MutagenError, OSError, ValueError):
-        file = None
-    found = getattr(file, "tags", None) or {}
-    return {name: [str(text) for text in found.get(name) or found.get(frame) or ()] for name, frame in _FRAMES.items()}
+        found = getattr(mutagen.File(audio, easy=True), "tags", None) or {}
+        return {
+            name: [str(text) for text in found.get(name) or found.get(frame) or ()] for name, frame in _FRAMES.items()
+        }
+    except Exception:  # of damaged files it raises anything, an IndexError of an ogg
+        return {name: [] for name in _FRAMES}

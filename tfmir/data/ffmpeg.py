@@ -81,7 +81,9 @@ def _opened(path: str) -> Iterator[tuple[Any, Any]]:
             if not container.streams.audio:
                 raise UnopenedError("no sound in it")
             stream = container.streams.audio[0]
-            check_header(stream.rate or 0, stream.channels)
+            if not stream.rate:
+                raise UnopenedError("no sample rate in it")
+            check_header(stream.rate, stream.channels)
             yield container, stream
 
 

@@ -160,7 +160,7 @@ def _ogg_parts(path: str) -> list[int]:
             offset = file.tell()
             try:
                 page = mutagen.ogg.OggPage(file)
-            except (EOFError, mutagen.ogg.error):
+            except (EOFError, LookupError, ValueError, mutagen.ogg.error):
                 return starts
             if page.first and ended:
                 starts.append(offset)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tfmir.corpora.corpus import SPLITS, Corpus
+from tfmir.corpora.spelling import one_line
 from tfmir.errors import UserError
 from tfmir.markdown import table
 
@@ -166,7 +167,7 @@ def _tags_of(report: Mapping[str, Any], notion: str) -> str:
 
 
 def _list(title: str, items: list[str]) -> str:
-    lines = [f"* **{title}: {len(items)}**", *(f"    * {item}" for item in items[:_LISTED])]
+    lines = [f"* **{title}: {len(items)}**", *(f"    * {one_line(item)}" for item in items[:_LISTED])]
     if len(items) > _LISTED:
         lines.append(f"    * and {len(items) - _LISTED} more")
     return "\n".join(lines) + "\n"
