@@ -129,7 +129,7 @@ def _to_json(run: Run) -> dict[str, Any]:
 def _refuse_other_run(found: Run, asked: Run) -> None:
     may_change = _MAY_CHANGE[asked.params.training.schedule] | ({"records"} if found.fingerprint else {"fingerprint"})
     before, now = _flatten(_to_json(found)), _flatten(_to_json(asked))
-    for name in sorted(set(before) | set(now)):
+    for name in sorted({*before, *now}, key=lambda name: (name != "fingerprint", name)):
         if name.split(".")[-1] in may_change or before.get(name) == now.get(name):
             continue
         if name == "fingerprint":

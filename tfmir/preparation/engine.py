@@ -18,6 +18,7 @@ from distributed.scheduler import KilledWorker
 from joblib import cpu_count
 from tqdm import tqdm
 
+from tfmir import quiet
 from tfmir.errors import UserError
 
 # One thread of arithmetic per worker: there are as many workers as cores.
@@ -105,6 +106,7 @@ def _call(module: str, name: str, task: tuple[Any, ...]) -> Any:
     """Runs in a worker. The environment comes before the import: TensorFlow reads it once."""
     for variable, value in _WORKER_ENVIRONMENT.items():
         os.environ.setdefault(variable, value)
+    quiet.importing("tensorflow")
     return getattr(importlib.import_module(module), name)(*task)
 
 
@@ -144,7 +146,7 @@ def _client(workers: int, scheduler: str) -> Iterator[Client]:
             threads_per_worker=1,
             processes=True,
             host="127.0.0.1",
-            dashboard_address=None,
+            dashboard_address=":0",
             local_directory=scratch,
             silence_logs=logging.CRITICAL,
         ) as cluster,
