@@ -125,7 +125,17 @@ def test_a_header_that_cannot_be_true_is_refused(tmp_path, encode, rate):
             read(str(tmp_path / "a.wav"))
 
 
-def test_what_has_no_sample_rate_is_not_opened(tmp_path, encode):
-    (tmp_path / "a.flac").write_bytes(bytes(5000))
-    with pytest.raises(UnopenedError):
-        ffmpeg.read(str(tmp_path / "a.flac"), None)
+@pytest.mark.parametrize("data", [bytes(5000), wav(kind=0xBEEF)])
+def test_what_has_no_sample_rate_or_an_unknown_codec_is_not_opened(tmp_path, encode, data):
+    (tmp_path / "a.flac").write_bytes(data)
+    for read in (lambda path: ffmpeg.read(path, None), ffmpeg.seconds):
+        with pytest.raises(UnopenedError):
+            read(str(tmp_path / "a.flac"))
+
+
+def test_metadata_that_are_not_utf_8_are_no_obstacle(tmp_path, encode, mp3):
+    """An ID3v1 tag has no encoding: most are Latin-1."""
+    tag = (b"TAG" + b"Caf\xe9 M\xfcller").ljust(128, b"\0")
+    (tmp_path / "a.mp3").write_bytes(mp3(np.zeros(3 * RATE, np.float32), header=False) + tag)
+    assert ffmpeg.read(str(tmp_path / "a.mp3"), None).secs == pytest.approx(3.0, abs=0.2)
+    assert ffmpeg.seconds(str(tmp_path / "a.mp3")) == pytest.approx(3.0, abs=0.2)

@@ -74,15 +74,15 @@ def _opened(path: str) -> Iterator[tuple[Any, Any]]:
 
     with open(path, "rb") as file:
         try:
-            container = av.open(file, options={"protocol_whitelist": ""})
+            container = av.open(file, options={"protocol_whitelist": ""}, metadata_errors="replace")
         except (OSError, av.FFmpegError) as error:
             raise UnopenedError(_reason(error)) from error
         with container:
             if not container.streams.audio:
                 raise UnopenedError("no sound in it")
             stream = container.streams.audio[0]
-            if not stream.rate:
-                raise UnopenedError("no sample rate in it")
+            if not getattr(stream, "rate", 0):  # a stream of no known codec has no such attribute
+                raise UnopenedError("no sound in it that FFmpeg knows")
             check_header(stream.rate, stream.channels)
             yield container, stream
 
