@@ -3,6 +3,7 @@ import pytest
 import soundfile
 import tensorflow as tf
 
+from tests.fixtures.odd_audio import POISON
 from tfmir.corpora.votes import Clip, HumanTriplet
 from tfmir.errors import UserError
 from tfmir.evaluation.human import agreement, embed_clips
@@ -99,6 +100,19 @@ def test_missing_songs_and_clips_beyond_the_end_do_not_count(songs, capsys):
     assert "ends before the clip's start at 60 s" in capsys.readouterr().err
     with pytest.raises(UserError, match="no human triplet has all three"):
         agreement(system, triplets[1:], embed_clips(system, triplets[1:], str(songs)))
+
+
+def test_a_song_that_kills_its_decoder_costs_its_own_triplets(songs, tmp_path, monkeypatch, capsys):
+    (tmp_path / "sitecustomize.py").write_text(POISON)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    for name in ("low", "low2", "high"):
+        (tmp_path / f"{name}.wav").symlink_to(songs / f"{name}.wav")
+    (tmp_path / "poison.wav").symlink_to(songs / "high.wav")
+    triplets = [triplet("low", "poison", "high", (1, 0)), triplet("low", "low2", "high", (1, 0))]
+    clips = embed_clips(Loudness(), triplets, str(tmp_path))
+    assert {clip.song_id for clip in clips} == {"low", "low2", "high"}
+    assert f"left out: {tmp_path}/poison.wav: kills the process that decodes it (SIG" in capsys.readouterr().err
+    assert agreement(Loudness(), triplets, clips).triplets == 1
 
 
 def test_a_folder_without_the_songs_is_refused(songs, tmp_path):
