@@ -2,6 +2,7 @@
 
 import json
 import re
+import runpy
 import subprocess
 
 import pytest
@@ -50,3 +51,29 @@ def test_the_tests_that_share_these_blocks_go_to_one_process(request):
     if not getattr(request.config.option, "loadgroup", False):
         pytest.skip("one process runs everything, or tests are dealt otherwise")
     assert request.node.nodeid.endswith("@tests/test_readme.py")
+
+
+@pytest.mark.parametrize(
+    ("lock", "version", "runs"),
+    [
+        ("requirements.lock", (3, 10), False),
+        ("requirements.lock", (3, 11), True),
+        ("requirements.lock", (3, 13), True),
+        ("requirements.lock", (3, 14), False),
+        ("requirements-io.lock", (3, 9), False),
+        ("requirements-io.lock", (3, 10), True),
+        ("requirements-io.lock", (3, 12), True),
+        ("requirements-io.lock", (3, 13), False),
+    ],
+)
+def test_a_python_outside_the_range_of_a_lock_file_gets_one_line(repository, monkeypatch, lock, version, runs):
+    monkeypatch.setattr("sys.version_info", (*version, 0, "final", 0))
+    monkeypatch.setattr("sys.argv", ["check_python.py", lock])
+    if runs:
+        runpy.run_path(str(repository / "tools/check_python.py"))
+        return
+    with pytest.raises(SystemExit) as told:
+        runpy.run_path(str(repository / "tools/check_python.py"))
+    assert re.fullmatch(
+        rf"{lock} needs Python 3\.\d+ to 3\.\d+; found 3\.{version[1]}: make PYTHON=.*", told.value.code
+    )

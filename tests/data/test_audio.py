@@ -238,3 +238,30 @@ def test_a_folder_whose_name_is_no_text_may_hold_audio(tmp_path):
     os.rename(write(tmp_path / "a.wav", tone(1.0)), f"{folder}/a.wav")
     assert len(decode(f"{folder}/a.wav", sample_rate=RATE)) == RATE
     assert seconds(f"{folder}/a.wav") == 1.0
+
+
+QUIET_THEN_LOUD = [
+    (level * np.random.default_rng(seed).uniform(-0.5, 0.5, RATE * 5)).astype(np.float32)
+    for seed, level in enumerate((0.01, 1.0))
+]
+
+
+def same_log_mel(ours, theirs):
+    count = min(len(ours), len(theirs))
+    assert count > 9.9 * RATE
+    frames = [log_mel(wave[np.newaxis, :count], FeatureParams()).numpy() for wave in (ours, theirs)]
+    np.testing.assert_allclose(*frames, atol=2e-3)
+
+
+def test_the_log_mel_of_a_variable_bitrate_without_a_header_is_that_of_ffmpegs_samples(tmp_path, mp3, ffmpegs_samples):
+    (tmp_path / "a.mp3").write_bytes(mp3(np.concatenate(QUIET_THEN_LOUD), header=False))
+    samples, rate = ffmpegs_samples(tmp_path / "a.mp3")
+    assert rate == RATE
+    same_log_mel(decode(str(tmp_path / "a.mp3"), sample_rate=RATE), samples.mean(axis=1))
+
+
+def test_the_log_mel_of_ogg_streams_one_behind_the_other_is_that_of_each_by_librosa(tmp_path, chained_ogg):
+    """FFmpeg itself reads 256 samples more, of the padding at the end of the first."""
+    path = chained_ogg(tmp_path / "a.ogg", QUIET_THEN_LOUD)
+    alone = [librosa.load(chained_ogg(tmp_path / "one.ogg", [wave]), sr=RATE)[0] for wave in QUIET_THEN_LOUD]
+    same_log_mel(decode(path, sample_rate=RATE), np.concatenate(alone))

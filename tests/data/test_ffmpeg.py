@@ -51,7 +51,7 @@ def test_an_mp4_is_cut_to_its_streams_duration(make, ffmpegs_samples):
     path = make("a.m4a", secs=4.01)
     found = ffmpeg.read(path, None)
     assert len(found.mono) == found.promised == round(4.01 * 44100) + 1024
-    assert len(ffmpegs_samples(path)[0]) % 1024 == 0
+    assert len(ffmpegs_samples(path)[0]) >= len(found.mono)  # PyAV 19's FFmpeg cuts it, too
 
 
 def test_no_more_is_read_than_is_wanted(make):

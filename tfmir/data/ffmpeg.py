@@ -74,7 +74,7 @@ def _opened(path: str) -> Iterator[tuple[Any, Any]]:
 
     with open(path, "rb") as file:
         try:
-            container = av.open(file, options={"protocol_whitelist": ""}, metadata_errors="replace")
+            container = av.open(file, options={"protocol_whitelist": ""}, **_metadata(av.__version__))
         except (OSError, av.FFmpegError) as error:
             raise UnopenedError(_reason(error)) from error
         with container:
@@ -85,6 +85,11 @@ def _opened(path: str) -> Iterator[tuple[Any, Any]]:
                 raise UnopenedError("no sound in it that FFmpeg knows")
             check_header(stream.rate, stream.channels)
             yield container, stream
+
+
+def _metadata(version: str) -> dict[str, str]:
+    """Before version 19, PyAV refuses metadata that is not UTF-8 unless it is told otherwise."""
+    return {"metadata_errors": "replace"} if int(version.split(".")[0]) < 19 else {}
 
 
 def _promised(container: Any, stream: Any) -> int | None:
