@@ -4,6 +4,8 @@ import dataclasses
 import io
 import os
 import socket
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -178,3 +180,20 @@ def test_nobody_speaks_of_leftovers_and_the_loop_is_named(outcomes, music):
 def test_what_is_listed_is_what_may_be_audio(music):
     no_files = {name for name, (_, reason) in ODD.items() if reason.startswith(("missing", "not a file"))}
     assert set(list_audio(str(music))) == {*GOOD, *ODD, *DECODED} - no_files
+
+
+def test_the_first_search_of_such_a_folder_ends_well_and_every_name_stays_in_its_row(music, run, tmp_path):
+    """As a user types it; its cache is that of the folder by another name, so that nothing is embedded yet."""
+    (tmp_path / "sitecustomize.py").write_text(POISON)
+    folder = tmp_path / "few"
+    folder.mkdir()
+    for name in ("new\nline.wav", "tab\there.wav", "LOUD.WAV", "poison.wav", "#1.wav"):
+        (folder / name).symlink_to(music / name)
+    call = [sys.executable, "-m", "tfmir.search", f"--run={run.path}", f"--library={folder}", "--like=#1.wav"]
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    result = subprocess.run(call, capture_output=True, text=True, env=environment, timeout=300)
+    assert result.returncode == 0, result.stderr
+    assert f"{folder}/poison.wav: left out: kills the process that decodes it (SIGSEGV): tried twice" in result.stderr
+    rows = result.stdout.splitlines()
+    assert {row.split()[1] for row in rows[2:]} == {r"new\nline.wav", r"tab\there.wav", "LOUD.WAV"}
+    assert all(row[3] == "." for row in rows[2:])
