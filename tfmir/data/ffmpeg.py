@@ -87,7 +87,7 @@ def _opened(path: str) -> Iterator[tuple[Any, Any]]:
             yield container, stream
 
 
-def _metadata(version: str) -> dict[str, str]:
+def _metadata(version: str) -> dict[str, Any]:
     """Before version 19, PyAV refuses metadata that is not UTF-8 unless it is told otherwise."""
     return {"metadata_errors": "replace"} if int(version.split(".")[0]) < 19 else {}
 
