@@ -137,3 +137,20 @@ def test_a_later_ogg_stream_that_is_none_has_a_reason(tmp_path, chained_ogg):
     for read in (lambda path: libsndfile.read(path, None), libsndfile.seconds):
         with pytest.raises((UnopenedError, AudioError)):
             read(str(path))
+
+
+@pytest.mark.parametrize(("share", "used"), [(0.997, True), (0.9, False)])
+def test_a_flac_that_lacks_less_than_a_hundredth_is_read_as_far_as_it_goes(tmp_path, share, used):
+    """The decoder fails at the cut, 30 s of music in: only what lies right before it is lost."""
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, RATE * 40).astype(np.float32)
+    soundfile.write(tmp_path / "a.flac", noise, RATE)
+    whole = soundfile.read(tmp_path / "a.flac", dtype="float32")[0]
+    data = (tmp_path / "a.flac").read_bytes()
+    (tmp_path / "a.flac").write_bytes(data[: int(share * len(data))])
+    if not used:
+        with pytest.raises(AudioError, match=r"damaged: decoding failed after 3\d\.\d s"):
+            libsndfile.read(str(tmp_path / "a.flac"), None)
+        return
+    found = libsndfile.read(str(tmp_path / "a.flac"), None)
+    assert 0 < found.missing < 0.01 * len(whole)
+    np.testing.assert_array_equal(found.mono, whole[: len(found.mono)])

@@ -14,7 +14,10 @@ from tfmir import files
 from tfmir.corpora.spelling import one_line
 from tfmir.errors import UserError
 
-AUDIO_SUFFIXES = frozenset({".aif", ".aiff", ".flac", ".m4a", ".mp3", ".ogg", ".opus", ".wav"})
+# What libsndfile opens, and what FFmpeg opens (the extra `formats`); films are not looked into.
+_SNDFILE = {".aif", ".aiff", ".caf", ".flac", ".mp2", ".mp3", ".oga", ".ogg", ".opus", ".wav"}
+_FFMPEG = {".aac", ".ape", ".m4a", ".m4b", ".mka", ".weba", ".wma", ".wv"}
+AUDIO_SUFFIXES = frozenset(_SNDFILE | _FFMPEG)
 _LEFT_BEHIND = frozenset({"__MACOSX", "@eaDir", "$RECYCLE.BIN"})  # of zip files of a Mac, Synology's disks, and Windows
 
 

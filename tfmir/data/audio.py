@@ -13,7 +13,7 @@ import soxr
 from tfmir import files
 from tfmir.corpora.audio_files import no_file
 from tfmir.data import ffmpeg, libsndfile
-from tfmir.data.sound import AudioError, AudioWarning, Sound, UnopenedError, remarks
+from tfmir.data.sound import MISSING_SHARE, AudioError, AudioWarning, Sound, UnopenedError, remarks
 from tfmir.errors import UserError
 
 __all__ = ["AudioError", "AudioWarning", "check_file", "decode", "local_copy", "remarks", "seconds"]
@@ -21,7 +21,6 @@ __all__ = ["AudioError", "AudioWarning", "check_file", "decode", "local_copy", "
 # MPEG decoders may drop the encoder's padding at the end: two frames of 1152 samples.
 _PROMISE_TOLERANCE = 2 * 1152
 _NO_SAMPLES = "no samples: the file has a header but holds no audio"
-_MISSING_SHARE = 0.01  # of a file that is used all the same
 
 
 def decode(path: str, *, sample_rate: int, max_secs: float | None = None) -> np.ndarray:
@@ -140,7 +139,7 @@ def _read(path: str, max_secs: float | None) -> Sound:
     if sound.missing > _PROMISE_TOLERANCE:
         promised = len(sound.mono) + sound.missing
         told = f"the header promises {promised / sound.rate:.1f} s, found {sound.secs:.1f} s"
-        if sound.missing >= _MISSING_SHARE * promised:
+        if sound.missing >= MISSING_SHARE * promised:
             raise AudioError(f"truncated: {told}")
         warnings.warn(f"used as far as it goes: {told}", AudioWarning, stacklevel=3)
     return sound

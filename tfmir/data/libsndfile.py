@@ -10,9 +10,10 @@ import soundfile
 import soxr
 
 from tfmir.data import mpeg
-from tfmir.data.sound import MOST_CHANNELS, AudioError, Sound, UnopenedError, check_header, joined
+from tfmir.data.sound import MISSING_SHARE, MOST_CHANNELS, AudioError, Sound, UnopenedError, check_header, joined
 
 _BLOCK_SECS = 30
+_SMALLEST_BLOCK = 256  # samples
 _BLOCK_SAMPLES = 1 << 24  # of all channels together
 # No format holds more in a byte: a frame of FLAC that is silent holds 65 535 samples in 11 bytes.
 _SAMPLES_PER_BYTE = 8192
@@ -112,19 +113,36 @@ def _opened(path: str | io.BytesIO) -> soundfile.SoundFile:
 
 
 def _read_open(file: soundfile.SoundFile, wanted: int) -> Sound:
+    """What can be decoded from the beginning, of a file that lacks a little at its end as well.
+
+    A decoder that fails gives nothing of the block that it fails in, so that block is read in smaller ones.
+    """
     rate, blocks, remaining = file.samplerate, [], wanted
-    most = max(1, min(_BLOCK_SECS * rate, _BLOCK_SAMPLES // file.channels))
+    most, damage = max(1, min(_BLOCK_SECS * rate, _BLOCK_SAMPLES // file.channels)), ""
     while remaining > 0:
         try:
             block = file.read(min(remaining, most), dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:
-            done = (wanted - remaining) / rate
-            raise AudioError(f"damaged: decoding failed after {done:.1f} s ({error.error_string})") from error
+            damage = str(error.error_string)
+            if most <= _SMALLEST_BLOCK or not _is_back_at(file, wanted - remaining):
+                break
+            most = max(_SMALLEST_BLOCK, most // 10)
+            continue
         if not len(block):
             break
         blocks.append(block.mean(axis=1))
         remaining -= len(block)
+    if damage and remaining >= MISSING_SHARE * wanted:
+        done = (wanted - remaining) / rate
+        raise AudioError(f"damaged: decoding failed after {done:.1f} s ({damage})")
     return Sound(joined(blocks), rate, wanted)
+
+
+def _is_back_at(file: soundfile.SoundFile, position: int) -> bool:
+    try:
+        return bool(file.seek(position) == position)
+    except soundfile.LibsndfileError:
+        return False
 
 
 def _read_parts(path: str, parts: list[int], max_secs: float | None) -> Sound:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+MISSING_SHARE = 0.01  # of a file that may be missing at its end; it is used all the same
+
 
 class AudioError(Exception):
     """A file that cannot be used; the text is the reason, as written to `rejected.tsv`."""
