@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from tfmir import files
 from tfmir.corpora.corpus import SPLITS, Corpus, Track
+from tfmir.corpora.spelling import one_line
 from tfmir.data.records import (
     MANIFEST,
     REJECTED,
@@ -178,15 +179,11 @@ def _write_rejected(folder: files.Path, done: dict[str, ShardResult], tracks: in
 
 def _list_tracks(path: files.Path, head: tuple[str, ...], rows: Sequence[tuple[str, ...]], said: str) -> None:
     """Writes the rows as a table, and prints the first of them, if there are any."""
-    lines = ["\t".join(_one_line(cell) for cell in row) for row in [head, *rows]]
+    lines = ["\t".join(one_line(cell) for cell in row) for row in [head, *rows]]
     files.write_text(path, "\n".join(lines) + "\n")
     if rows:
         print(f"{said}; all of them with reasons: {path}")
         print("\n".join(f"  {line}" for line in lines[1 : 1 + _PRINTED_REJECTIONS]))
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
 
 
 def _manifest(corpus: Corpus, name: str, plan: Plan, done: dict[str, ShardResult], features: FeatureParams) -> Manifest:
