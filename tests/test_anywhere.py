@@ -117,6 +117,7 @@ def a_damaged_cache(world):
 
 def a_read_only_run(world):
     """Nobody but root writes to a read-only folder, so a file stands where the cache's folder would be."""
+    shutil.rmtree(world.folder / "run/library", ignore_errors=True)
     (world.folder / "run/library").write_text("in the way")
 
 

@@ -304,7 +304,7 @@ def test_records_without_a_split_are_refused(records, finished, split):
 
 
 def test_a_run_is_not_trained_twice_at_the_same_time(records, finished):
-    with locked(finished), pytest.raises(UserError, match="another process is training it"):
+    with locked(finished), pytest.raises(UserError, match="another process is training or evaluating it"):
         run_training(records, finished.path)
 
 

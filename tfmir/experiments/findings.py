@@ -144,7 +144,7 @@ def joint_against_the_best(summary: Summary) -> list[Verdict]:
 def seed_interval(values: Sequence[float]) -> Interval:
     """The mean of one figure a seed and its 95 % interval by Student's t; without bounds for a single seed.
 
-    >>> seed_interval([0.1, 0.2, 0.3]).low.round(3)  # 0.2 - 4.303 · 0.1 / √3
+    >>> print(seed_interval([0.1, 0.2, 0.3]).low.round(3))  # 0.2 - 4.303 · 0.1 / √3
     -0.048
     """
     mean, n = float(np.mean(values)), len(values)
