@@ -9,6 +9,5 @@ lowest, highest = RANGES.get(lock, ((3, 10), (3, 13)))
 if not lowest <= sys.version_info[:2] <= highest:
     sys.exit(
         "%s needs Python %d.%d to %d.%d; found %d.%d: make PYTHON=python3.12 ..., or another lock: "
-        "make LOCK=requirements-io.lock ... is for 3.10 to 3.12"
-        % ((lock,) + lowest + highest + sys.version_info[:2])
+        "make LOCK=requirements-io.lock ... is for 3.10 to 3.12" % ((lock, *lowest, *highest, *sys.version_info[:2]))
     )
