@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from typing import Any
 
 import numpy as np
 
@@ -61,7 +62,7 @@ def stored_questions(
         return stored
     questions = draw_questions(manifest.vocabulary, labels, excerpt_tracks)
     drawn = {f"notion/{n}": triplets for n, triplets in questions.notions.items()} | {"track": questions.track}
-    arrays = {name: _NONE if triplets is None else triplets for name, triplets in drawn.items()}
+    arrays: dict[str, Any] = {name: _NONE if triplets is None else triplets for name, triplets in drawn.items()}
     try:
         with files.replacing(path) as temporary:
             np.savez_compressed(temporary, key=np.array(key), **arrays)

@@ -34,7 +34,7 @@ def macro_roc_auc_interval(labels: np.ndarray, scores: np.ndarray, *, seed: int 
 
 
 def _both_classes(labels: np.ndarray) -> np.ndarray:
-    return labels.any(axis=0) & ~labels.all(axis=0)
+    return np.asarray(labels.any(axis=0) & ~labels.all(axis=0))
 
 
 def _per_tag(labels: np.ndarray, scores: np.ndarray, area: object) -> np.ndarray:

@@ -58,7 +58,7 @@ def _tagging(system: Mapping[str, Any], vocabulary: Vocabulary, labels: np.ndarr
     for name in ("roc_auc", "pr_auc"):
         yield name, system[name], f"no tag that {both}"
     for name in ("roc_auc_tag", "pr_auc_tag"):
-        for tag, carried in zip(vocabulary.tags, labels.any(axis=0), strict=True):
+        for tag, carried in zip(vocabulary.tags, np.any(labels, axis=0).tolist(), strict=True):
             yield f"{name} {tag}", system[name][tag], f"{'every' if carried else 'no'} test track carries it"
     for notion, value in system["roc_auc_notion"].items():
         yield f"roc_auc_notion {notion}", value, f"no tag of {notion} that {both}"

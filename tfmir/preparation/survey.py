@@ -105,7 +105,7 @@ def survey(corpus: Corpus, facts: Iterable[FileFacts] = ()) -> dict[str, Any]:
             notion: {"tags": len(corpus.vocabulary.tags_of(notion)), "tracks": of_notion[notion]} for notion in notions
         },
         "tags": of_tag,
-        "untagged": _per_split(split_of, ~labels.any(axis=1)),
+        "untagged": _per_split(split_of, np.asarray(~labels.any(axis=1))),
         "empty_notions": [*corpus.empty_notions, *(n for n, counts in of_notion.items() if not sum(counts.values()))],
         "rare_tags": {tag: sum(counts.values()) for tag, counts in of_tag.items() if sum(counts.values()) < RARE},
         "artists": len({track.artist_id for track in corpus.tracks} - {""}),

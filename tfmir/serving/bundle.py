@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from typing import Any
 
 import keras
 import numpy as np
@@ -115,10 +116,10 @@ def _check(system: System, bundle: pathlib.Path) -> None:
     print(result.stdout.strip())
 
 
-def _expectations(system: System) -> dict[str, np.ndarray]:
+def _expectations(system: System) -> dict[str, Any]:
     """Inputs and the training model's own outputs; keys `<probe>/<what>`."""
     features = system.params.features
-    arrays: dict[str, np.ndarray] = {}
+    arrays: dict[str, Any] = {}
     for name, wave in probe_waveforms(features.sample_rate).items():
         first = excerpts(log_mel(tf.constant(wave), features), features)[:, :1]
         for suffix, embedding in (("", embed_waveforms(system, tf.constant(wave))), ("_log_mel", system.embed(first))):

@@ -173,7 +173,7 @@ class _Clock:
 
 
 def _pick(variants: Sequence[Any], rng: np.random.Generator) -> Any:
-    return variants[rng.integers(len(variants))]
+    return variants[int(rng.integers(len(variants)))]
 
 
 def _pitch(scale: tuple[int, ...], degree: int) -> int:
