@@ -174,7 +174,7 @@ def test_its_ranges_and_packages_are_those_of_the_project(repository):
     names = {re.split(r"[\[<>=]", word)[0] for word in wanted}
     assert set(doctor._NEEDED.values()) - {"distributed"} <= names
     assert {"formats", "s3", "gs", "az", "io"} <= set(setup["options.extras_require"])
-    assert doctor._STORES == stores._MODULES
+    assert {stores.extra_of(scheme) for scheme in stores.MODULES} <= set(setup["options.extras_require"])
 
 
 def test_the_command_prints_one_table_and_nothing_else():

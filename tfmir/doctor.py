@@ -22,6 +22,7 @@ import tfmir
 from tfmir import command
 from tfmir.errors import UserError
 from tfmir.markdown import table
+from tfmir.stores import MODULES, extra_of
 
 PYTHONS = ((3, 10), (3, 13))
 TENSORFLOWS = ((2, 17), (2, 21))
@@ -45,7 +46,6 @@ _NEEDED = {
 }
 _LOADED = ("tensorflow", "keras", "numpy", "librosa", "soundfile", "soxr", "faiss")  # of the others being there must do
 _LIBSNDFILE = {"wav": "WAV", "flac": "FLAC", "ogg": "OGG", "mp3": "MP3", "aiff": "AIFF"}
-_STORES = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "hdfs": "pyarrow"}  # scheme -> fsspec's module for it
 # What changes how libraries compute; of the others of these families, which may hold secrets, only that they are set.
 _SHOWN = re.compile(
     r"KERAS_(BACKEND|HOME|MAX_\w+)|TF_(CPP|ENABLE|USE|NUM|XLA|GPU|FORCE|DETERMINISTIC|CUDNN)_\w+|MPLBACKEND|TMPDIR|LANG"
@@ -175,11 +175,11 @@ def stores() -> Iterator[Row]:
         registered = set(tf.io.gfile.get_registered_schemes())
     except Exception:  # told already
         registered = set()
-    for scheme, module in _STORES.items():
+    for scheme, module in MODULES.items():
         if scheme in registered:
             yield Row(f"{scheme}://", "by TensorFlow")
         else:
-            yield _optional(f"{scheme}://", module, module, extra="io" if scheme == "hdfs" else scheme)
+            yield _optional(f"{scheme}://", module, module, extra=extra_of(scheme))
 
 
 def environment() -> Iterator[Row]:

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from tfmir.errors import UserError
 
 _HINT = "check the address, the credentials (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY) and the endpoint (S3_ENDPOINT)"
-_MODULES = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "hdfs": "pyarrow"}
+MODULES = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "hdfs": "pyarrow"}  # scheme -> fsspec's module for it
 
 
 class Store(Protocol):
@@ -64,6 +64,11 @@ def scheme(url: str) -> str:
     return url.partition("://")[0]
 
 
+def extra_of(name: str) -> str:
+    """The extra that is to be installed for a scheme."""
+    return "io" if name == "hdfs" else name
+
+
 def is_tensorflows(url: str) -> bool:
     """Whether TensorFlow itself, its data sets included, reads and writes a store."""
     return scheme(url) in _registered()
@@ -91,11 +96,12 @@ def _registered() -> frozenset[str]:
 
 @functools.cache
 def _fsspec_store(name: str) -> FsspecStore:
-    if name not in _MODULES:
-        raise UserError(f"{name}://: no such kind of store: it must be one of {', '.join(_MODULES)}, or a local path")
-    if importlib.util.find_spec(_MODULES[name]) is None:
-        extra = name if name != "hdfs" else "io"
-        raise UserError(f"{name}://: nothing that is installed reads such stores: pip install 'tfmir[{extra}]'")
+    if name not in MODULES:
+        raise UserError(f"{name}://: no such kind of store: it must be one of {', '.join(MODULES)}, or a local path")
+    if importlib.util.find_spec(MODULES[name]) is None:
+        raise UserError(
+            f"{name}://: nothing that is installed reads such stores: pip install 'tfmir[{extra_of(name)}]'"
+        )
     import fsspec
 
     return FsspecStore(fsspec.filesystem(name, use_listings_cache=False, **_options(name)), name)

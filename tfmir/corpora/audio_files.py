@@ -7,11 +7,10 @@ import os
 import pathlib
 import stat
 import sys
-import unicodedata
 from collections.abc import Callable, Collection, Iterator
 
 from tfmir import files
-from tfmir.corpora.spelling import one_line
+from tfmir.corpora.spelling import composed, one_line
 from tfmir.errors import UserError
 
 # What libsndfile opens, and what FFmpeg opens (the extra `formats`); films are not looked into.
@@ -74,8 +73,8 @@ def as_on_disk(folder: str, paths: Collection[str]) -> dict[str, str]:
     if all(path.isascii() for path in paths):
         return {path: path for path in paths}
     found = set(_files_below(folder))
-    spelt = {unicodedata.normalize("NFC", path): path for path in sorted(found, reverse=True)}
-    return {path: path if path in found else spelt.get(unicodedata.normalize("NFC", path), path) for path in paths}
+    spelt = {composed(path): path for path in sorted(found, reverse=True)}
+    return {path: path if path in found else spelt.get(composed(path), path) for path in paths}
 
 
 def _files_below(folder: str, *, tell: Callable[[str, str, str], None] | None = None) -> Iterator[str]:

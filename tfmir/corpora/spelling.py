@@ -16,13 +16,18 @@ _JOINERS = "\u200c\u200d"  # within words of Persian and within emoji
 _SPACES = re.compile(r"[\s\u200b\ufeff]+")  # those of no width are white space to no other rule
 
 
+def composed(text: str) -> str:
+    """A text in the Unicode form NFC, in which what reads as `é` is one character and not two."""
+    return unicodedata.normalize("NFC", text)
+
+
 def tidy(text: str) -> str:
     """A text without spaces around it, with single ones in it, in the Unicode form NFC.
 
     >>> tidy(" hip   hop ")
     'hip hop'
     """
-    return unicodedata.normalize("NFC", _SPACES.sub(" ", text).strip())
+    return composed(_SPACES.sub(" ", text).strip())
 
 
 def key(text: str) -> str:
@@ -31,7 +36,7 @@ def key(text: str) -> str:
     >>> key("Hip  Hop") == key("hip hop ")
     True
     """
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", tidy(text)).casefold())
+    return composed(unicodedata.normalize("NFD", tidy(text)).casefold())
 
 
 def unified(texts: Iterable[str]) -> dict[str, str]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import types
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import numpy as np
 import soxr
@@ -16,6 +18,7 @@ from tfmir.data import ffmpeg, libsndfile
 from tfmir.data.sound import MISSING_SHARE, AudioError, AudioWarning, Sound, UnopenedError, remarks
 from tfmir.errors import UserError
 
+T = TypeVar("T")
 __all__ = ["AudioError", "AudioWarning", "check_file", "decode", "local_copy", "remarks", "seconds"]
 
 # MPEG decoders may drop the encoder's padding at the end: two frames of 1152 samples.
@@ -64,7 +67,7 @@ def seconds(path: str) -> float:
     """
     try:
         with _steady(path):
-            found = _seconds(path)
+            found: float = _by_either(lambda decoder: decoder.seconds(path))
     except AudioError:
         raise
     except Exception as error:  # of a decoder, which may raise anything
@@ -127,13 +130,7 @@ def _stamp(path: str) -> tuple[int, int]:
 
 
 def _read(path: str, max_secs: float | None) -> Sound:
-    try:
-        sound = libsndfile.read(path, max_secs)
-    except UnopenedError as first:
-        try:
-            sound = ffmpeg.read(path, max_secs)
-        except UnopenedError as second:
-            raise _unopened(first, second) from second
+    sound = _by_either(lambda decoder: decoder.read(path, max_secs))
     if sound.missing > _PROMISE_TOLERANCE:
         sound = _longer(sound, path, max_secs)
     if sound.missing > _PROMISE_TOLERANCE:
@@ -145,14 +142,19 @@ def _read(path: str, max_secs: float | None) -> Sound:
     return sound
 
 
-def _seconds(path: str) -> float:
+def _by_either(ask: Callable[[types.ModuleType], T]) -> T:
+    """What libsndfile says, or else FFmpeg.
+
+    Raises:
+      AudioError: neither opens the file.
+    """
     try:
-        return libsndfile.seconds(path)
+        return ask(libsndfile)
     except UnopenedError as first:
         try:
-            return ffmpeg.seconds(path)
+            return ask(ffmpeg)
         except UnopenedError as second:
-            raise _unopened(first, second) from second
+            raise AudioError(f"cannot be decoded: {first}; {second}") from second
 
 
 def _longer(sound: Sound, path: str, max_secs: float | None) -> Sound:
@@ -163,10 +165,6 @@ def _longer(sound: Sound, path: str, max_secs: float | None) -> Sound:
             promised = round((len(sound.mono) + sound.missing) / sound.rate * other.rate)
             return Sound(other.mono, other.rate, promised)
     return sound
-
-
-def _unopened(libsndfiles: UnopenedError, ffmpegs: UnopenedError) -> AudioError:
-    return AudioError(f"cannot be decoded: {libsndfiles}; {ffmpegs}")
 
 
 def _resample(mono: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:

@@ -144,6 +144,12 @@ def shard_paths(records: str, manifest: Manifest, split: str) -> list[str]:
     return [str(files.to_path(records) / shard.file) for shard in manifest.splits[split].shards if shard.tracks]
 
 
+def missing_shards(records: str | files.Path, manifest: Manifest) -> list[str]:
+    """File names of the shards with tracks that are not there."""
+    folder = files.to_path(records)
+    return [shard.file for shard in manifest.shards if not (folder / shard.file).exists()]
+
+
 def read_tracks(records: str, manifest: Manifest, split: str) -> Iterator[StoredTrack]:
     """All tracks of a split in the order of the records."""
     for path in shard_paths(records, manifest, split):

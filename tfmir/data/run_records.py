@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from tfmir import files
-from tfmir.data.records import Manifest, check_features, load_manifest
+from tfmir.data.records import Manifest, check_features, load_manifest, missing_shards
 from tfmir.errors import UserError
 from tfmir.run_directory import Run
 
@@ -26,9 +25,8 @@ def records_of(run: Run, records: str = "") -> tuple[Run, Manifest]:
     except UserError as error:
         raise UserError(f"{error}; or, if they were moved, say with --records where they are now") from error
     check_features(manifest, run.params.features, source=place)
-    check_same(run, manifest, place)
-    missing = [shard.file for shard in manifest.shards if not (files.to_path(place) / shard.file).exists()]
-    if missing:
+    _check_same(run, manifest, place)
+    if missing := missing_shards(place, manifest):
         raise UserError(
             f"{place}: {len(missing)} of {len(manifest.shards)} shards are missing, the first is {missing[0]}: "
             "give the prepare command again, which writes them anew"
@@ -36,7 +34,7 @@ def records_of(run: Run, records: str = "") -> tuple[Run, Manifest]:
     return dataclasses.replace(run, records=place), manifest
 
 
-def check_same(run: Run, manifest: Manifest, place: str) -> None:
+def _check_same(run: Run, manifest: Manifest, place: str) -> None:
     """Refuses records that were made anew since the training, with other tags or other tracks.
 
     Raises:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import unicodedata
 
 import numpy as np
 
-from tfmir.corpora.spelling import one_line
+from tfmir.corpora.spelling import composed, one_line
 from tfmir.data.audio import AudioError
 from tfmir.errors import UserError
 from tfmir.inference.audio import embed_file
@@ -47,7 +46,7 @@ def find_query(like: str, library: Library, system: System, *, folder: str = "")
     track = like if like in ids else ""
     path = "" if track else found_path(like)
     if not track and not path:
-        track = next((name for name in ids if _one_form(name) == _one_form(like)), "")
+        track = next((name for name in ids if composed(name) == composed(like)), "")
     file = os.path.join(folder, track) if track else path
     own = tuple(name for name in ids if name == track or (folder and _is_same(os.path.join(folder, name), file)))
     if own:
@@ -72,12 +71,8 @@ def found_path(path: str) -> str:
     folder = found_path(above or ".") if name else ""
     if not os.path.isdir(folder):
         return ""
-    paths = (os.path.join(folder, other) for other in sorted(os.listdir(folder)) if _one_form(other) == _one_form(name))
+    paths = (os.path.join(folder, other) for other in sorted(os.listdir(folder)) if composed(other) == composed(name))
     return next(filter(os.path.exists, paths), "")
-
-
-def _one_form(name: str) -> str:
-    return unicodedata.normalize("NFC", name)
 
 
 def _is_same(path: str, other: str) -> bool:

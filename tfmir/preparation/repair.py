@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from tqdm import tqdm
 
 from tfmir import files
-from tfmir.data.records import Manifest, load_manifest
+from tfmir.data.records import Manifest, load_manifest, missing_shards
 from tfmir.errors import UserError
 from tfmir.preparation.writer import ShardResult
 
@@ -22,18 +22,16 @@ def verify(records: str) -> None:
     """
     manifest = load_manifest(records)
     shards = [shard for split in manifest.splits.values() for shard in split.shards]
-    problems, damaged = [], []
+    problems: dict[str, str] = {}
     for shard in tqdm(shards, desc="verify", unit="shard"):
         path = files.to_path(records) / shard.file
         if not path.exists():
-            problems.append(f"{shard.file}: missing")
-            damaged.append(shard.file)
+            problems[shard.file] = "missing"
         elif (found := files.sha256(path)) != shard.sha256:
-            problems.append(f"{shard.file}: sha256 is {found[:12]}…, the manifest says {shard.sha256[:12]}…")
-            damaged.append(shard.file)
+            problems[shard.file] = f"sha256 is {found[:12]}…, the manifest says {shard.sha256[:12]}…"
     if problems:
-        files.write_json(files.to_path(records) / _NOTE, damaged)
-        listed = "\n  ".join(problems)
+        files.write_json(files.to_path(records) / _NOTE, list(problems))
+        listed = "\n  ".join(f"{file}: {problem}" for file, problem in problems.items())
         raise UserError(
             f"{records}: {len(problems)} of {len(shards)} shards are damaged: give the prepare command again, which "
             f"writes them anew\n  {listed}"
@@ -44,7 +42,7 @@ def verify(records: str) -> None:
 def damaged_shards(folder: files.Path, manifest: Manifest) -> set[str]:
     """File names of the shards that are missing, or that `verify` has found to differ."""
     found = set(files.read_json(folder / _NOTE)) if (folder / _NOTE).exists() else set()
-    return found | {shard.file for shard in manifest.shards if not (folder / shard.file).exists()}
+    return found.union(missing_shards(folder, manifest))
 
 
 def repaired(folder: files.Path, done: Mapping[str, ShardResult]) -> Manifest:

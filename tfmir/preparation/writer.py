@@ -11,7 +11,6 @@ import tensorflow as tf
 
 from tfmir import files
 from tfmir.corpora.corpus import Track
-from tfmir.corpora.spelling import one_line
 from tfmir.data.audio import AudioError, decode, remarks
 from tfmir.data.features import log_mel
 from tfmir.data.isolation import decode_isolated
@@ -62,9 +61,9 @@ def write_shard(
                     with remarks() as said:
                         track_log_mel = compute(track.path, features, isolated=isolated)
                 except AudioError as error:
-                    rejected.append(_shown(track, str(error)))
+                    rejected.append((track.track_id, track.path, str(error)))
                     continue
-                remarked += [_shown(track, remark) for remark in said]
+                remarked += [(track.track_id, track.path, remark) for remark in said]
                 writer.write(serialize(track, track_log_mel))
                 kept.append(track.tags)
                 frames += len(track_log_mel)
@@ -80,10 +79,6 @@ def write_shard(
         rejected=tuple(rejected),
         remarks=tuple(remarked),
     )
-
-
-def _shown(track: Track, said: str) -> tuple[str, str, str]:
-    return one_line(track.track_id), one_line(track.path), one_line(said)
 
 
 def compute(path: str, features: FeatureParams, *, isolated: bool = False) -> np.ndarray:

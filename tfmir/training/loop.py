@@ -72,10 +72,9 @@ def train(run: Run, manifest: Manifest) -> None:
     """Trains `run` until its schedule or its epochs end, resuming from its backup.
 
     Raises:
-      UserError: a split without tracks, or a batch that does not divide into pairs.
+      UserError: a split without tracks.
     """
     params = run.params
-    _check_batch(params)
     for split in ("train", "validation"):
         if not manifest.splits.get(split) or not manifest.splits[split].tracks:
             raise UserError(f"{run.records}: the {split} split has no tracks: training needs both train and validation")
