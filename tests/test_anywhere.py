@@ -10,20 +10,14 @@ import unicodedata
 
 import pytest
 
-from tfmir import evaluate, export, files, prepare, search, train
+from tests.fixtures.commands import called
+from tfmir import files
 from tfmir.errors import UserError
-from tfmir.flags import parse, to_argv
+from tfmir.flags import to_argv
 from tfmir.preparation import build
 from tfmir.run_directory import load_run
 from tfmir.serving import bundle
 
-COMMANDS = {
-    "prepare": (prepare, prepare.PrepareParams),
-    "train": (train, train.TrainCommand),
-    "evaluate": (evaluate, evaluate.EvaluateParams),
-    "export": (export, export.ExportParams),
-    "search": (search, search.SearchParams),
-}
 FOLDER = ["prepare", "--corpus=folder", "--audio_dir=audio", "--annotations=tags.csv", "--output=made", "--workers=1"]
 EVALUATE = ["evaluate", "--run=run", "--nobaselines"]
 SEARCH = ["search", "--run=run", "--like=03.flac", "--library=test"]
@@ -50,13 +44,12 @@ class World:
         (self.folder / "run/params.json").write_text(json.dumps(stored))
 
     def call(self, name, *flags):
-        module, params_class = COMMANDS[name]
         own = load_run("run") if "SAME" in flags else None
         words = [word for word in flags if word != "SAME"]
         if own:
             place = [] if any("--records" in word for word in words) else [f"--records={own.records}"]
             words += [*to_argv(own.params), *place]
-        return module.main(parse(["tfmir", *words], params_class))
+        return called(name, *words)
 
     def table(self, text):
         (self.folder / "tags.csv").write_text(text)

@@ -6,14 +6,8 @@ import shutil
 
 import pytest
 
-from tfmir import compare
-from tfmir.compare import CompareParams
+from tests.fixtures.commands import called
 from tfmir.errors import UserError
-from tfmir.flags import parse
-
-
-def called(*flags):
-    return compare.main(parse(["tfmir", *map(str, flags)], CompareParams))
 
 
 def without_times(output):
@@ -72,7 +66,7 @@ def test_what_cannot_be_compared_is_one_line_before_anything_is_trained(
 ):
     monkeypatch.chdir(repository)
     with pytest.raises(UserError) as told:
-        called(*flags, f"--output={tmp_path}/out")
+        called("compare", *flags, f"--output={tmp_path}/out")
     assert message in str(told.value)
     assert "\n" not in str(told.value)
     assert not (tmp_path / "out").exists()
@@ -80,7 +74,7 @@ def test_what_cannot_be_compared_is_one_line_before_anything_is_trained(
 
 def test_a_store_cannot_be_shared_by_runs():
     with pytest.raises(UserError, match="--output=s3://b/x: compare needs a local folder"):
-        called("--output=s3://b/x")
+        called("compare", "--output=s3://b/x")
 
 
 def test_a_run_that_fails_is_named_with_its_log(commands, settings, tmp_path):
@@ -107,7 +101,7 @@ def test_flags_become_one_job_for_every_system_and_seed(repository, tmp_path, mo
         "--tsne_tags=genre/a,b",
     ]
     monkeypatch.setattr("tfmir.corpora.votes.votes_on_songs", lambda path, audio_dir: [])
-    called(*flags, "--human_triplets=votes.csv", "--audio_dir=songs", f"--output={tmp_path}")
+    called("compare", *flags, "--human_triplets=votes.csv", "--audio_dir=songs", f"--output={tmp_path}")
     runs = [job.run.name for job in asked["jobs"]]
     assert (runs, asked["side_by_side"]) == (["proxy-0", "joint-0", "proxy-7", "joint-7"], 2)
     job = asked["jobs"][3]
@@ -123,7 +117,10 @@ def test_the_stored_comparison_is_written_again_from_any_folder_without_a_run(
     """The published figures that come with tfmir stand beside ours."""
     monkeypatch.chdir(tmp_path)
     called(
-        f"--stored={repository}/docs/comparison/report.json", "--published=docs/comparison/published.csv", "--output=x"
+        "compare",
+        f"--stored={repository}/docs/comparison/report.json",
+        "--published=docs/comparison/published.csv",
+        "--output=x",
     )
     assert capsys.readouterr().out.endswith("report: x/report.md\n")
     text = (tmp_path / "x/report.md").read_text()

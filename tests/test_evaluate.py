@@ -5,14 +5,8 @@ import re
 
 import pytest
 
-from tfmir import evaluate
+from tests.fixtures.commands import called
 from tfmir.errors import UserError
-from tfmir.evaluate import EvaluateParams
-from tfmir.flags import parse
-
-
-def called(*flags):
-    return evaluate.main(parse(["tfmir", *map(str, flags)], EvaluateParams))
 
 
 def test_it_writes_report_tables_and_figures(readme):
@@ -36,7 +30,12 @@ def test_the_flags_reach_the_report(monkeypatch):
     asked = {}
     monkeypatch.setattr("tfmir.evaluation.run_report.evaluate_run", lambda run, **kwargs: asked.update(kwargs, run=run))
     called(
-        "--run=runs/proxy", "--records=elsewhere/", "--nobaselines", "--human_triplets=votes.csv", "--audio_dir=songs"
+        "evaluate",
+        "--run=runs/proxy",
+        "--records=elsewhere/",
+        "--nobaselines",
+        "--human_triplets=votes.csv",
+        "--audio_dir=songs",
     )
     assert asked == {
         "run": "runs/proxy",
@@ -64,7 +63,7 @@ def test_mistakes_are_one_line_and_leave_the_report_alone(run, repository, flags
     before = snapshot(run.path)
     given = flags if flags == [] or "--run=nowhere" in flags else [f"--run={run.path}", *flags]
     with pytest.raises(UserError) as told:
-        called(*given)
+        called("evaluate", *given)
     assert message in str(told.value)
     assert snapshot(run.path) == before
 
@@ -75,4 +74,4 @@ def test_a_run_whose_records_have_moved_is_told_so(run, tmp_path):
     (tmp_path / "params.json").write_text(json.dumps(stored))
     (tmp_path / "best.weights.h5").write_bytes(run.best_weights.read_bytes())
     with pytest.raises(UserError, match="gone"):
-        called(f"--run={tmp_path}")
+        called("evaluate", f"--run={tmp_path}")

@@ -6,15 +6,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfmir import evaluate, export, flags, search, train
+from tests.fixtures.commands import called
 from tfmir.experiments import systems
 from tfmir.serving import bundle as bundle_module
 
 SYSTEMS = systems.ALL
-
-
-def call(command, params_class, *words):
-    return command.main(flags.parse(["tfmir", *map(str, words)], params_class))
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
@@ -24,15 +20,15 @@ def test_a_flag_file_trains_evaluates_exports_and_serves(name, settings, reposit
     monkeypatch.setattr(bundle_module, "_check", lambda *_: None)
     run = tmp_path / name
     asked = [f"--flagfile=launch/{name}.flags", f"--flagfile={settings}", f"--run={run}", "--epochs=1"]
-    call(train, train.TrainCommand, *asked, "--steps_per_epoch=2")
-    report = call(evaluate, evaluate.EvaluateParams, f"--run={run}", "--nobaselines")
+    called("train", *asked, "--steps_per_epoch=2")
+    report = called("evaluate", f"--run={run}", "--nobaselines")
     assert report["run"] == name
     mine = report["system"]
     assert set(mine["recall"]) == {"1", "2", "4", "8"}
     assert 0 <= mine["roc_auc"]["mean"] <= 1
     assert json.loads((run / "report.json").read_text()) == json.loads(json.dumps(report))
 
-    bundle = call(export, export.ExportParams, f"--run={run}", f"--output={tmp_path}/models")
+    bundle = called("export", f"--run={run}", f"--output={tmp_path}/models")
     served = tf.saved_model.load(str(bundle)).signatures
     wave = tf.constant(np.random.default_rng(0).uniform(-0.5, 0.5, [1, 70000]), tf.float32)
     assert served["tag"](waveform=wave)["scores"].shape == (1, 4)
@@ -42,5 +38,5 @@ def test_a_flag_file_trains_evaluates_exports_and_serves(name, settings, reposit
         assert np.isfinite(served[signature](waveform=wave)["embedding"]).all()
 
     capsys.readouterr()
-    call(search, search.SearchParams, f"--run={run}", "--library=test", "--like=03.flac", "--top=3", "--json")
+    called("search", f"--run={run}", "--library=test", "--like=03.flac", "--top=3", "--json")
     assert len(json.loads(capsys.readouterr().out)["results"]) == 3

@@ -5,15 +5,10 @@ import sys
 
 import pytest
 
-from tfmir import export, files
+from tests.fixtures.commands import called
+from tfmir import files
 from tfmir.errors import UserError
-from tfmir.export import ExportParams
-from tfmir.flags import parse
 from tfmir.serving import bundle as bundle_module
-
-
-def called(*flags):
-    return export.main(parse(["tfmir", *map(str, flags)], ExportParams))
 
 
 def test_it_lists_its_signatures_with_tensorflows_own_tool(readme):
@@ -27,7 +22,7 @@ def test_it_lists_its_signatures_with_tensorflows_own_tool(readme):
 
 def test_name_version_and_folder_are_those_that_were_asked_for(run, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(bundle_module, "_check", lambda *_: None)
-    path = called(f"--run={run.path}", f"--output={tmp_path}", "--name=mine", "--version=7")
+    path = called("export", f"--run={run.path}", f"--output={tmp_path}", "--name=mine", "--version=7")
     assert path == tmp_path / "mine/7"
     assert (path / "saved_model.pb").exists()
     assert f"bundle written to {path}; signatures: saved_model_cli show --dir {path} --all" in capsys.readouterr().out
@@ -49,7 +44,7 @@ def test_mistakes_are_one_line_and_publish_nothing(run, tmp_path, flags, message
     (tmp_path / "models/tfmir/1").mkdir(parents=True)
     given = [f"--run={run.path}", f"--output={tmp_path}/models", *flags]
     with pytest.raises(UserError) as told:
-        called(*given)
+        called("export", *given)
     assert message in str(told.value)
     assert [path.name for path in (tmp_path / "models").rglob("*")] == ["tfmir", "1"]
 
@@ -59,4 +54,4 @@ def test_a_second_export_of_the_same_name_is_refused(run, tmp_path):
         files.locked(tmp_path / "m/.lock", busy="x"),
         pytest.raises(UserError, match="another export is writing there"),
     ):
-        called(f"--run={run.path}", f"--output={tmp_path}", "--name=m")
+        called("export", f"--run={run.path}", f"--output={tmp_path}", "--name=m")

@@ -4,14 +4,8 @@ import json
 
 import pytest
 
-from tfmir import search
+from tests.fixtures.commands import called
 from tfmir.errors import UserError
-from tfmir.flags import parse
-from tfmir.search import SearchParams
-
-
-def called(*flags):
-    return search.main(parse(["tfmir", *map(str, flags)], SearchParams))
 
 
 def cells(line):
@@ -20,7 +14,7 @@ def cells(line):
 
 def test_by_mood_in_a_split_as_a_table_and_as_json(readme, monkeypatch, capsys):
     monkeypatch.chdir(readme.folder)
-    called("--run=runs/proxy", "--library=test", "--like=test/00002.flac", "--weights=mood=1", "--json")
+    called("search", "--run=runs/proxy", "--library=test", "--like=test/00002.flac", "--weights=mood=1", "--json")
     found = json.loads(capsys.readouterr().out)
     scores = [hit["score"] for hit in found["results"]]
     assert scores == sorted(scores, reverse=True)
@@ -31,7 +25,7 @@ def test_by_mood_in_a_split_as_a_table_and_as_json(readme, monkeypatch, capsys):
 
 
 def test_a_table_has_a_row_a_hit_with_the_cosine_of_every_notion_and_its_tags(run, capsys):
-    called(f"--run={run.path}", "--like=03.flac", "--top=2")
+    called("search", f"--run={run.path}", "--like=03.flac", "--top=2")
     first, head, *rows = capsys.readouterr().out.splitlines()
     assert first == "like 03.flac  (genre/rock, mood/calm)"
     assert cells(head) == ["track", "score", "genre", "mood", "tags"]
@@ -51,7 +45,7 @@ def test_a_folder_is_embedded_once_and_a_file_in_it_is_found_by_its_own_sound(ru
     like = tmp_path / "copy.flac"
     like.write_bytes((audio_folder / "00.flac").read_bytes())
     flags = [f"--run={run.path}", f"--library={music}", f"--like={like}", "--weights=genre=1", "--json"]
-    called(*flags)
+    called("search", *flags)
     found = json.loads(capsys.readouterr().out)
     assert (found["like"], found["weights"]) == (str(like), {"genre": 1.0})
     assert [hit["rank"] for hit in found["results"]] == [1, 2, 3]
@@ -59,7 +53,7 @@ def test_a_folder_is_embedded_once_and_a_file_in_it_is_found_by_its_own_sound(ru
     assert found["results"][0]["score"] == pytest.approx(1.0, abs=1e-5)
     kept = {path: path.stat().st_mtime_ns for path in (run.path / "library").rglob("*") if path.is_file()}
     assert kept
-    called(*flags)
+    called("search", *flags)
     assert json.loads(capsys.readouterr().out) == found
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
 
@@ -69,9 +63,9 @@ def test_a_tilde_is_the_home(run, audio_folder, tmp_path, monkeypatch, capsys):
     (tmp_path / "music").mkdir()
     for name in ("00.flac", "05.flac"):
         (tmp_path / "music" / name).write_bytes((audio_folder / name).read_bytes())
-    called(f"--run={run.path}", "--library=~/music", "--like=~/music/00.flac", "--json")
+    called("search", f"--run={run.path}", "--library=~/music", "--like=~/music/00.flac", "--json")
     assert [hit["track_id"] for hit in json.loads(capsys.readouterr().out)["results"]] == ["05.flac"]
-    called(f"--run={run.path}", "--library=~/music", "--like=~/music/00.flac", "--top=1")
+    called("search", f"--run={run.path}", "--library=~/music", "--like=~/music/00.flac", "--top=1")
     _, _, *rows = capsys.readouterr().out.splitlines()
     assert [cells(row)[:2] for row in rows] == [["1.", "05.flac"]]
 
@@ -100,7 +94,7 @@ MISTAKES = [
 def test_mistakes_are_one_line(run, repository, flags, message, monkeypatch, capsys):
     monkeypatch.chdir(repository)
     with pytest.raises(UserError) as told:
-        called(f"--run={run.path}", *flags)
+        called("search", f"--run={run.path}", *flags)
     assert message in str(told.value)
     assert "\n" not in str(told.value)
     assert not capsys.readouterr().out

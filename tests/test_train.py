@@ -5,17 +5,11 @@ import shutil
 
 import pytest
 
-from tfmir import train
+from tests.fixtures.commands import called
 from tfmir.errors import UserError
-from tfmir.flags import parse
 from tfmir.params import RunParams
-from tfmir.train import TrainCommand
 
 TINY = ["--flagfile=launch/proxy.flags", "--flagfile=launch/demo.flags"]
-
-
-def called(*flags):
-    return train.main(parse(["tfmir", *map(str, flags)], TrainCommand))
 
 
 MISTAKES = [
@@ -34,7 +28,7 @@ def test_mistakes_are_told_and_change_nothing(readme, flags, message, monkeypatc
     monkeypatch.chdir(readme.folder)
     before = snapshot(readme.folder / "runs/proxy")
     with pytest.raises(UserError) as told:
-        called("--run=runs/proxy", *flags)
+        called("train", "--run=runs/proxy", *flags)
     assert message in str(told.value)
     assert "\n" not in str(told.value)
     assert snapshot(readme.folder / "runs/proxy") == before
@@ -65,7 +59,7 @@ def test_the_demo_is_built_where_it_is_wanted_and_missing(tmp_path, monkeypatch,
     if records:
         (tmp_path / "tfrecords/demo").mkdir(parents=True)
         (tmp_path / "tfrecords/demo/manifest.json").write_text("{}")
-    called("--run=runs/a", *([] if there else ["--records=elsewhere"]))
+    called("train", "--run=runs/a", *([] if there else ["--records=elsewhere"]))
     assert calls == [("demo", "tfrecords/demo")] * built
 
 
@@ -73,7 +67,7 @@ def test_flags_become_the_parameters_of_the_run(monkeypatch):
     started = []
     monkeypatch.setattr("tfmir.training.loop.start", lambda *args, **kwargs: started.append((*args, kwargs)))
     monkeypatch.setattr("sys.argv", ["train", "--margin=0.3"])
-    called("--run=runs/a", "--records=r", "--system=triplet", "--margin=0.3")
+    called("train", "--run=runs/a", "--records=r", "--system=triplet", "--margin=0.3")
     ((run, params, records, more),) = started
     assert (run, records, more) == ("runs/a", "r", {"command_line": ["--margin=0.3"]})
     assert isinstance(params, RunParams)

@@ -4,15 +4,12 @@ import json
 
 import pytest
 
+from tests.fixtures.commands import called
 from tfmir import tune
 from tfmir.errors import UserError
 from tfmir.flags import parse
 from tfmir.train import TrainCommand
 from tfmir.tune import TuneParams
-
-
-def called(*flags):
-    return tune.main(parse(["tfmir", *map(str, flags)], TuneParams))
 
 
 def test_it_finds_a_setting_that_train_accepts_and_goes_on_with_more_trials(commands, settings, tmp_path):
@@ -54,7 +51,7 @@ def test_it_finds_a_setting_that_train_accepts_and_goes_on_with_more_trials(comm
 )
 def test_what_cannot_be_searched_is_one_line_before_anything_is_trained(tmp_path, flags, message):
     with pytest.raises(UserError) as told:
-        called(*flags, f"--output={tmp_path}/out")
+        called("tune", *flags, f"--output={tmp_path}/out")
     assert message in str(told.value)
     assert "\n" not in str(told.value)
     assert not (tmp_path / "out").exists()
@@ -62,7 +59,7 @@ def test_what_cannot_be_searched_is_one_line_before_anything_is_trained(tmp_path
 
 def test_a_store_is_refused_as_the_place_of_the_trials():
     with pytest.raises(UserError, match="--output=s3://b/x: tune needs a local folder"):
-        called("--system=triplet", "--output=s3://b/x")
+        called("tune", "--system=triplet", "--output=s3://b/x")
 
 
 @pytest.mark.parametrize(
@@ -76,7 +73,7 @@ def test_a_store_is_refused_as_the_place_of_the_trials():
 def test_what_is_varied_becomes_the_space_of_the_search(monkeypatch, flags, choices, ranges):
     asked = []
     monkeypatch.setattr("tfmir.experiments.tuning.tune", asked.append)
-    called(*flags, "--max_trials=3", "--objective=val_roc_auc", "--records=tfrecords/mine", "--seed=2")
+    called("tune", *flags, "--max_trials=3", "--objective=val_roc_auc", "--records=tfrecords/mine", "--seed=2")
     (wanted,) = asked
     assert (set(wanted.choices), set(wanted.ranges)) == (choices, ranges)
     assert (wanted.max_trials, wanted.objective, wanted.records) == (3, "val_roc_auc", "tfrecords/mine")

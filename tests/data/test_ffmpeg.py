@@ -3,11 +3,11 @@ import pathlib
 import numpy as np
 import pytest
 
+from tests.fixtures.formats import RATE, tone
 from tests.fixtures.odd_audio import wav
 from tfmir.data import ffmpeg
 from tfmir.data.sound import AudioError, UnopenedError
 
-RATE = 22050
 # file name -> FFmpeg's encoder, container, Hz, and how many samples the format may add at the end
 FORMATS = {
     "alac.m4a": ("alac", "ipod", 44100, 0),
@@ -21,15 +21,11 @@ FORMATS = {
 }
 
 
-def tone(secs, rate):
-    return (0.3 * np.sin(2 * np.pi * 440 * np.arange(round(secs * rate)) / rate)).astype(np.float32)
-
-
 @pytest.fixture
 def make(encode, tmp_path):
     def written(name, secs=4.0):
         codec, container, rate, _ = FORMATS[name]
-        return encode(tmp_path / name, tone(secs, rate), codec, container=container, rate=rate, bit_rate=128_000)
+        return encode(tmp_path / name, tone(secs, rate=rate), codec, container=container, rate=rate, bit_rate=128_000)
 
     return written
 
@@ -61,7 +57,7 @@ def test_no_more_is_read_than_is_wanted(make):
 
 def test_an_mp4_that_ends_early_is_not_used(encode, tmp_path):
     """The index before the sound, as for streaming, and then half of the sound."""
-    path = encode(tmp_path / "a.m4a", tone(4, 44100), "alac", container="ipod", rate=44100, movflags="faststart")
+    path = encode(tmp_path / "a.m4a", tone(4, rate=44100), "alac", container="ipod", rate=44100, movflags="faststart")
     whole = (tmp_path / "a.m4a").read_bytes()
     (tmp_path / "a.m4a").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(AudioError, match=r"damaged: decoding failed after [12]\.\d s"):

@@ -5,15 +5,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests.fixtures.formats import RATE, tone
 from tests.fixtures.odd_audio import promising
 from tfmir.data import libsndfile
 from tfmir.data.sound import AudioError, UnopenedError
-
-RATE = 22050
-
-
-def tone(secs, hertz=440.0, rate=RATE):
-    return (0.3 * np.sin(2 * np.pi * hertz * np.arange(round(secs * rate)) / rate)).astype(np.float32)
 
 
 def test_channels_are_mixed_by_their_mean(tmp_path):

@@ -42,6 +42,19 @@ def report(recall, seconds, *, disentangled=True, plain=False):
 
 
 @pytest.fixture
+def interpreter(tmp_path, monkeypatch):
+    """Puts a script in the place of Python: what commands would start is it."""
+
+    def replace(script):
+        path = tmp_path / "python"
+        path.write_text(script)
+        path.chmod(0o755)
+        monkeypatch.setattr("sys.executable", str(path))
+
+    return replace
+
+
+@pytest.fixture
 def reports():
     return {
         "triplet": [report(0.2, 300), report(0.4, 500)],

@@ -33,11 +33,8 @@ if command == "tfmir.evaluate":
 
 
 @pytest.fixture
-def stand_in(tmp_path, monkeypatch):
-    path = tmp_path / "python"
-    path.write_text(STAND_IN.format(python=sys.executable, version=SCHEMA_VERSION))
-    path.chmod(0o755)
-    monkeypatch.setattr("sys.executable", str(path))
+def stand_in(interpreter):
+    interpreter(STAND_IN.format(python=sys.executable, version=SCHEMA_VERSION))
 
 
 @pytest.fixture

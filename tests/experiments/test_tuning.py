@@ -31,11 +31,8 @@ pathlib.Path(given["run"]).mkdir(exist_ok=True)
 
 
 @pytest.fixture
-def stand_in(tmp_path, monkeypatch):
-    path = tmp_path / "python"
-    path.write_text(STAND_IN.format(python=sys.executable))
-    path.chmod(0o755)
-    monkeypatch.setattr("sys.executable", str(path))
+def stand_in(interpreter, monkeypatch):
+    interpreter(STAND_IN.format(python=sys.executable))
     monkeypatch.setattr(tuning, "validation_figures", figures)
 
 
