@@ -18,7 +18,8 @@ from tfmir.errors import UserError
 
 # Columns of a label file that are no notion, names of the same in records, and that of a space without notions.
 _FIELDS = frozenset({"path", "split", "artist", "track_id", "artist_id", "whole"})
-LOG_MEL_SUFFIX = "_log_mel"
+# Ends of signatures' names: the input that a bundle's signature takes, if it is not whole waveforms.
+LOG_MEL_SUFFIX, NUM_SAMPLES_SUFFIX, WAV_BYTES_SUFFIX = "_log_mel", "_num_samples", "_wav_bytes"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,8 +132,8 @@ def check_notion(notion: str, where: str) -> None:
     """Refuses what cannot be the name of a notion wherever it is used: `embed_<notion>`, `--weights=<notion>=1`, …
 
     A name is one word of letters of any script, digits, `_`, `-` and `.`, which does not begin with the last two. It is
-    not that of a field (path, split, artist, track_id, artist_id, whole, in any case), and neither `log_mel` nor does
-    it end in `_log_mel`, as the signatures do that take a log-mel.
+    not that of a field (path, split, artist, track_id, artist_id, whole, in any case), and neither `log_mel`,
+    `num_samples` or `wav_bytes`, nor does it end in one of them after a `_`, as the signatures do that take them.
 
     Args:
       notion: the name.
@@ -155,8 +156,9 @@ def check_notion(notion: str, where: str) -> None:
             f"{where}: this is the name of a field, not of a notion: path, split and artist are written in lower case; "
             "rename or remove any other"
         )
-    if f"_{notion.lower()}".endswith(LOG_MEL_SUFFIX):
-        raise UserError(f"{where}: {LOG_MEL_SUFFIX!r} is the end of a signature's name: rename the notion")
+    for suffix in (LOG_MEL_SUFFIX, NUM_SAMPLES_SUFFIX, WAV_BYTES_SUFFIX):
+        if f"_{notion.lower()}".endswith(suffix):
+            raise UserError(f"{where}: {suffix!r} is the end of a signature's name: rename the notion")
 
 
 def _fits_in_word(character: str) -> bool:

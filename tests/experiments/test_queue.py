@@ -23,6 +23,8 @@ if run.name == "slow":
     (run / "started").touch()
     time.sleep(60)
 if run.name == "bad":
+    while (run.parent / "slow").exists() and not (run.parent / "slow/started").exists():
+        time.sleep(0.01)
     sys.exit("error: --batch_size=6: take 8")
 if command == "tfmir.train" and not (run / "history.csv").exists():
     (run / "history.csv").write_text("epoch,loss\\n1,0.5\\n")

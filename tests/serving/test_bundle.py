@@ -1,3 +1,4 @@
+import hashlib
 import json
 
 import numpy as np
@@ -13,6 +14,8 @@ from tfmir.serving import bundle as bundle_module
 from tfmir.serving.bundle import write_bundle
 
 NAMES = ["serving_default", "embed", "embed_genre", "embed_mood", "tag"]
+SUFFIXES = {"": {"waveform"}, "_num_samples": {"waveform", "num_samples"}, "_wav_bytes": {"wav_bytes"}}
+FACTS = {"valid", "alive", "excerpts"}
 
 
 @pytest.fixture(scope="module")
@@ -20,27 +23,57 @@ def served(bundle):
     return tf.saved_model.load(str(bundle)).signatures
 
 
-def test_there_is_a_signature_per_notion_from_waveform_and_from_log_mel(served):
-    assert set(served) == {*NAMES, *(f"{name}_log_mel" for name in NAMES)}
-    assert list(served["tag"].structured_input_signature[1]) == ["waveform"]
-    assert list(served["tag_log_mel"].structured_input_signature[1]) == ["log_mel"]
-    keys = {name: set(served[name].structured_outputs) for name in NAMES}
-    assert keys["serving_default"] == {"embedding", "embedding_genre", "embedding_mood", "scores"}
-    assert keys["embed"] == keys["embed_mood"] == {"embedding"}
-    assert keys["tag"] == {"scores"}
+def test_there_is_a_signature_per_notion_from_every_input(served):
+    inputs = {name: set(signature.structured_input_signature[1]) for name, signature in served.items()}
+    songs = {name + suffix: given for name in [*NAMES, "excerpts"] for suffix, given in SUFFIXES.items()}
+    excerpts = {f"{name}_log_mel": {"log_mel"} for name in NAMES}
+    assert inputs == {**songs, **excerpts, "model_info": {"request"}}
+    keys = {name: set(served[name].structured_outputs) for name in served}
+    for suffix in (*SUFFIXES, "_log_mel"):
+        every = {"embedding", "embedding_genre", "embedding_mood", "scores"}
+        assert keys[f"serving_default{suffix}"] == every | FACTS
+        assert keys[f"embed{suffix}"] == keys[f"embed_mood{suffix}"] == {"embedding"} | FACTS
+        assert keys[f"tag{suffix}"] == {"scores"} | FACTS
+    assert keys["excerpts"] == {"embedding", "mask", "valid", "excerpts"}
 
 
-@pytest.mark.parametrize("samples", [0, 500, 66150, 22050 * 10])
+def test_every_weight_is_stored_once(bundle, system):
+    stored = tf.train.load_checkpoint(str(bundle / "variables/variables")).get_variable_to_shape_map()
+    sizes = sorted(int(np.prod(shape)) for name, shape in stored.items() if name.endswith("VARIABLE_VALUE"))
+    weights = {id(weight): weight for weight in (*system.encoder.weights, *system.embedding_layer.weights)}
+    assert sizes == sorted([*(int(np.prod(w.shape)) for w in weights.values()), system.proxies.vectors.numpy().size])
+
+
+def test_warm_up_requests_are_there_for_every_signature_and_run(bundle, served):
+    """As TensorFlow Serving reads them, in its own messages; a loop's last turn and a whole chunk of excerpts."""
+    prediction_log = pytest.importorskip("tensorflow_serving.apis.prediction_log_pb2")
+    path = bundle / "assets.extra/tf_serving_warmup_requests"
+    asked = []
+    for record in tf.data.TFRecordDataset(str(path)):
+        request = prediction_log.PredictionLog.FromString(record.numpy()).predict_log.request
+        inputs = {key: tf.constant(tf.make_ndarray(value)) for key, value in request.inputs.items()}
+        found = served[request.model_spec.signature_name](**inputs)
+        asked.append(request.model_spec.signature_name)
+        assert request.model_spec.name == "m"
+        assert found.get("valid", np.ones(1)).numpy().all() if "valid" in found else found["card"]
+    assert sorted(asked) == sorted([*served] * 2)
+
+
+@pytest.mark.parametrize("samples", [1, 500, 66150, 22050 * 10])
 @pytest.mark.parametrize("batch", [1, 3])
 def test_any_length_and_batch_gives_unit_vectors_and_probabilities(served, batch, samples):
     for wave in (np.zeros([batch, samples]), np.random.default_rng(0).uniform(-1, 1, [batch, samples])):
         found = served["serving_default"](waveform=tf.constant(wave, tf.float32))
+        assert found["valid"].numpy().all()
         for name, value in found.items():
             assert value.shape[0] == batch
+            if name in FACTS:
+                continue
             if name == "scores":
                 assert ((value.numpy() >= 0) & (value.numpy() <= 1)).all()
             else:
-                np.testing.assert_allclose(tf.norm(value, axis=1), np.ones(batch), atol=1e-4)
+                alive = np.abs(value).max(axis=1) > 0
+                np.testing.assert_allclose(tf.norm(value, axis=1), alive, atol=1e-4)
 
 
 def test_a_waveform_through_the_bundle_is_the_tracks_embedding_of_the_records(served, system, run, audio_folder):
@@ -73,7 +106,19 @@ def test_the_card_holds_what_a_client_needs(bundle, run):
     assert card["tags"] == list(run.vocabulary.tags)
     assert card["notions"] == run.vocabulary.to_dict()
     assert card["licence"] == "CC0-1.0"
-    assert card["features"]["sample_rate"] == 22050
+    assert card["features"]["sample_rate"] == card["sample_rate"] == 22050
+    assert card["weights_sha256"] == hashlib.sha256(run.best_weights.read_bytes()).hexdigest()
+    assert (card["name"], card["version"]) == ("m", 1)
+    assert card["inputs"] == {"waveform": ["float32", [None, None]]}
+    assert card["signatures"]["embed_mood_num_samples"]["outputs"]["embedding"] == ["float32", [None, 8]]
+    text = (bundle / "assets/README.md").read_text()
+    assert "| embed_mood_wav_bytes | wav_bytes string [?] |" in text
+    assert card["weights_sha256"] in text
+
+
+def test_the_bundle_gives_its_card(bundle, served):
+    (said,) = served["model_info"](request=tf.constant([b""]))["card"].numpy()
+    assert json.loads(said) == json.loads((bundle / "assets/tfmir.json").read_text())
 
 
 def test_a_session_of_tensorflow_1_serves_it(bundle):

@@ -20,15 +20,28 @@ PROBE = {
     "scores": np.array([[0.1], [0.9]], np.float32),
     "embedding_log_mel": np.array([[0.0, 0.0, 0.0, 1.0], [1.0, 0.0, 0.0, 0.0]], np.float32),
 }
+PROBE |= {"num_samples": np.full(2, 5), "excerpts": np.array([2, 2]), "excerpts_log_mel": np.array([1, 1])}
+PROBE |= {"subspaces_log_mel": PROBE["subspaces"], "scores_log_mel": PROBE["scores"]}
+PROBE["each_excerpt"] = np.stack([PROBE["embedding"]] * 2, axis=1)
+PROBE["wav_bytes"] = np.array([[65, 0], [66, 0]], np.uint8)
 CARD = {"notions": {"genre": ["a"], "mood": ["x"]}, "system": {"normalized": True}}
-GENRE = np.array([[0.6, 0.8], [np.sqrt(0.5), np.sqrt(0.5)]], np.float32)  # the second is dead, and served even
-MOOD = np.array([[np.sqrt(0.5), np.sqrt(0.5)], [1.0, 0.0]], np.float32)  # and here the first
+GENRE = np.array([[0.6, 0.8], [0.0, 0.0]], np.float32)  # the second is dead
+MOOD = np.array([[0.0, 0.0], [1.0, 0.0]], np.float32)  # and here the first
+
+
+class Signature:
+    """Serves the same whatever is asked, and keeps what was."""
+
+    def __init__(self, served, inputs=("waveform",)):
+        self.served, self.structured_input_signature = served, ((), dict.fromkeys(inputs))
+
+    def __call__(self, **given):
+        self.given = given
+        return {key: tf.constant(value) for key, value in self.served.items()}
 
 
 def check(name, card=CARD, **served):
-    """Serves the same whatever is asked."""
-    signature = lambda **_: {key: tf.constant(value, tf.float32) for key, value in served.items()}  # noqa: E731
-    check_bundle._check_signature(name, signature, PROBE, card)
+    check_bundle._check_signature(name, Signature(served), PROBE, card)
 
 
 @pytest.mark.parametrize(
@@ -40,6 +53,10 @@ def check(name, card=CARD, **served):
         ("embed_mood", {"embedding": MOOD}),
         ("tag", {"scores": PROBE["scores"]}),
         ("serving_default", {"embedding": PROBE["embedding"], "embedding_genre": GENRE, "embedding_mood": MOOD}),
+        ("embed_mood_num_samples", {"embedding": MOOD, "valid": [True, True], "excerpts": [2, 2]}),
+        ("embed_mood_wav_bytes", {"embedding": MOOD, "alive": [[True, False], [False, True]]}),
+        ("embed_mood_log_mel", {"embedding": MOOD, "excerpts": [1, 1]}),
+        ("excerpts_wav_bytes", {"embedding": PROBE["each_excerpt"], "mask": [[True] * 2] * 2, "excerpts": [2, 2]}),
     ],
 )
 def test_what_the_training_model_computes_is_accepted(name, served):
@@ -54,7 +71,10 @@ def test_what_the_training_model_computes_is_accepted(name, served):
         ("embed", {"embedding": PROBE["embedding"][::-1]}, "differs from the training model by 1"),
         ("embed_log_mel", {"embedding": PROBE["embedding"]}, "embed_log_mel: embedding differs"),
         ("embed_mood", {"embedding": GENRE}, "embed_mood: embedding differs"),
-        ("embed_genre", {"embedding": PROBE["subspaces"][:, :2]}, "embed_genre: embedding has norms"),
+        ("embed_genre", {"embedding": np.array([[0.6, 0.8], [0.7, 0.7]])}, "embed_genre: embedding differs"),
+        ("embed", {"valid": [True, False]}, r"embed: valid is \[True, False\], expected \[True, True\]"),
+        ("embed", {"alive": [[True, True], [False, True]]}, "embed: alive is"),
+        ("excerpts", {"embedding": PROBE["embedding"]}, r"excerpts: embedding is \(2, 4\), expected \(2, 2, 4\)"),
         ("tag", {"scores": PROBE["scores"] + 2e-4}, "tag: scores differs from the training model by 0.0002"),
         ("serving_default", {"embedding_mood": GENRE}, "serving_default: embedding_mood differs"),
     ],
@@ -66,11 +86,20 @@ def test_what_differs_is_named(name, served, message):
 
 def test_a_system_without_norms_may_serve_any():
     raw = {**CARD, "system": {"normalized": False}}
-    dead = {**PROBE, "embedding": np.zeros([2, 4], np.float32)}
-    signature = lambda **_: {"embedding": tf.zeros([2, 4])}  # noqa: E731
-    check_bundle._check_signature("embed", signature, dead, raw)
+    loud = {**PROBE, "embedding": PROBE["embedding"] * 3}
+    signature = Signature({"embedding": loud["embedding"]})
+    check_bundle._check_signature("embed", signature, loud, raw)
     with pytest.raises(check_bundle.CheckError, match="norms"):
-        check_bundle._check_signature("embed", signature, dead, CARD)
+        check_bundle._check_signature("embed", signature, loud, CARD)
+
+
+def test_a_signature_is_given_what_it_takes():
+    signature = Signature({"embedding": PROBE["embedding"]}, ("waveform", "num_samples"))
+    check_bundle._check_signature("embed_num_samples", signature, PROBE, CARD)
+    assert set(signature.given) == {"waveform", "num_samples"}
+    signature = Signature({"embedding": PROBE["embedding"]}, ("wav_bytes",))
+    check_bundle._check_signature("embed_wav_bytes", signature, PROBE, CARD)
+    assert signature.given["wav_bytes"].numpy().tolist() == [b"A\0", b"B\0"]  # with the zeros at their ends
 
 
 def graph_of(folder, *operations):

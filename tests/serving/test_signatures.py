@@ -7,7 +7,7 @@ from tfmir.data.features import log_mel
 from tfmir.inference.audio import embed_waveforms
 from tfmir.model.build import build_system
 from tfmir.params import EncoderParams, NetworkParams, SystemParams
-from tfmir.serving.signatures import outputs, signatures, unit_or_even
+from tfmir.serving.signatures import model_info, outputs, signatures
 from tfmir.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary.from_dict({"genre": ["a", "b"], "mood": ["x"]})
@@ -55,9 +55,12 @@ def test_every_signature_serves_its_part_of_one_embedding(waves):
         "scores": 1 / (1 + np.exp(-logits)),
     }
     everything = served["serving_default"](tf.constant(waves))
-    assert set(everything) == set(expected)
-    for key, value in everything.items():
-        np.testing.assert_allclose(value, expected[key], atol=1e-5, err_msg=key)
+    assert set(everything) == {*expected, *FACTS}
+    for key, value in expected.items():
+        np.testing.assert_allclose(everything[key], value, atol=1e-5, err_msg=key)
+    assert everything["valid"].numpy().all()
+    assert everything["alive"].numpy().all()
+    assert everything["excerpts"].numpy().tolist() == [2, 2]
     for name, key, whole in (
         ("embed", "embedding", "embedding"),
         ("embed_genre", "embedding", "embedding_genre"),
@@ -65,7 +68,7 @@ def test_every_signature_serves_its_part_of_one_embedding(waves):
         ("tag", "scores", "scores"),
     ):
         found = served[name](tf.constant(waves))
-        assert set(found) == {key}
+        assert set(found) == {key, *FACTS}
         np.testing.assert_allclose(found[key], expected[whole], atol=1e-5, err_msg=name)
 
 
@@ -83,6 +86,8 @@ def test_an_excerpt_is_served_as_a_track_of_one(waves):
 
 NOTIONS = {"embed_genre", "embed_mood"}
 ALWAYS = {"serving_default", "embed", "tag"}
+FACTS = {"valid", "alive", "excerpts"}
+SUFFIXES = ("", "_num_samples", "_wav_bytes")
 
 
 @pytest.mark.parametrize(
@@ -98,29 +103,52 @@ ALWAYS = {"serving_default", "embed", "tag"}
 def test_only_a_system_with_sub_spaces_serves_them(switches, names):
     """By name: nothing is traced."""
     system = make(switches)
-    assert set(signatures(system)) == {f"{name}{suffix}" for name in names for suffix in ("", "_log_mel")}
-    keys = set(outputs(system, tf.ones([1, 16])))
-    assert keys == {"embedding", "scores"} | ({"embedding_genre", "embedding_mood"} if names >= NOTIONS else set())
+    of_songs = {f"{name}{suffix}" for name in {*names, "excerpts"} for suffix in SUFFIXES}
+    assert set(signatures(system)) == of_songs | {f"{name}_log_mel" for name in names}
+    found = outputs(system, tf.ones([1, 16]), tf.constant([1]))
+    assert found["alive"].shape == [1, 2 if names >= NOTIONS else 1]
+    assert set(found) == {"embedding", "scores", *FACTS} | (
+        {"embedding_genre", "embedding_mood"} if names >= NOTIONS else set()
+    )
 
 
-def test_a_dead_subspace_is_served_even_and_the_scores_know_nothing_of_it():
-    """The even vector has √(1/8) in each of eight numbers; the scores are those of the dead part, sigmoid(0)."""
+def test_a_dead_subspace_is_served_as_zeros_and_named(waves):
+    """The even unit vector in its place would be near to half of any catalogue. The scores are sigmoid(0) there."""
     system = make(SystemParams("proxy"))
     embedding = np.zeros([1, 16], np.float32)
     embedding[0, 0] = 1
-    found = outputs(system, tf.constant(embedding))
+    found = outputs(system, tf.constant(embedding), tf.constant([1]))
     np.testing.assert_allclose(found["embedding_genre"], embedding[:, :8])
-    np.testing.assert_allclose(found["embedding_mood"], np.full([1, 8], np.sqrt(1 / 8)), rtol=1e-6)
+    np.testing.assert_array_equal(found["embedding_mood"], np.zeros([1, 8]))
     np.testing.assert_allclose(found["embedding"], embedding)
+    assert found["alive"].numpy().tolist() == [[True, False]]
+    assert found["valid"].numpy().tolist() == [True]
     assert float(found["scores"][0, 2]) == 0.5
 
 
 def test_silence_in_a_system_without_norms_is_served_as_it_is():
     """There is no unit norm to keep up."""
     system = make(SystemParams("classification", disentangled=False, normalized=False))
-    np.testing.assert_array_equal(outputs(system, tf.zeros([1, 16]))["embedding"], np.zeros([1, 16]))
+    found = outputs(system, tf.zeros([1, 16]), tf.constant([1]))
+    np.testing.assert_array_equal(found["embedding"], np.zeros([1, 16]))
+    assert found["valid"].numpy().tolist() == [True]
 
 
-def test_a_dead_vector_is_served_as_the_even_one():
-    found = unit_or_even(tf.constant([[0.0, 0.0, 0.0, 0.0], [0.6, 0.8, 0.0, 0.0]]))
-    np.testing.assert_allclose(found, [[0.5] * 4, [0.6, 0.8, 0, 0]])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_an_embedding_that_is_no_number_is_not_valid(value):
+    """A song of samples around 1e38, each finite, has such a one."""
+    system = make(SystemParams("proxy"))
+    embedding = np.full([2, 16], 0.25, np.float32)
+    embedding[1, 3] = value
+    found = outputs(system, tf.constant(embedding), tf.constant([4, 4]))
+    assert found["valid"].numpy().tolist() == [True, False]
+    assert found["excerpts"].numpy().tolist() == [4, 0]
+    for key in ("embedding", "embedding_mood", "scores", "alive"):
+        assert not found[key].numpy()[1].any(), key
+        assert found[key].numpy()[0].any(), key
+
+
+def test_the_card_is_given_to_every_row_and_to_none():
+    info = model_info('{"tags": []}')
+    assert info(tf.constant([b"", b"x"]))["card"].numpy().tolist() == [b'{"tags": []}'] * 2
+    assert info(tf.constant([], tf.string))["card"].shape == [0]

@@ -6,7 +6,7 @@
                   "cpu_seconds": number} or null,
      "human": {"triplets": int, "votes": int, "whole": interval, "subspaces": {notion: interval},
                "inner_product": interval or null} or null,
-     "undefined": {figure: reason}}
+     "undefined": {figure: reason}, "weights_sha256": checksum of the weights that were evaluated}
 
     contender   recall          {k: interval}, whole space by inner product, all tags
                 recall_notion   {notion: {k: interval}}, own sub-space if disentangled, that notion's tags

@@ -68,6 +68,7 @@ def _report(
     report["training"] = training_time(history)
     if votes:
         report["human"] = dataclasses.asdict(agreement(system, votes, embed_clips(system, votes, audio_dir)))
+    report["weights_sha256"] = files.sha256(run.best_weights)
     report["undefined"] |= plots.undrawn(report)
     _write(run, test, report, history)
     return report

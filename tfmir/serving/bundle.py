@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import re
 import shutil
@@ -19,9 +20,10 @@ from tfmir.data.features import excerpts, log_mel
 from tfmir.errors import UserError
 from tfmir.inference.audio import embed_waveforms
 from tfmir.model.system import System
-from tfmir.params import to_dict
 from tfmir.run_directory import Run
-from tfmir.serving.signatures import signatures
+from tfmir.serving.card import bundle_card, card_text, run_card
+from tfmir.serving.signatures import Signature, model_info, signatures
+from tfmir.serving.warmup import wav, write_warmup
 
 CARD = "tfmir.json"
 _NAME = re.compile(r"[\w-][\w.-]*", re.ASCII)
@@ -60,8 +62,8 @@ def write_bundle(system: System, run: Run, *, output: str, name: str, version: i
         temporary = folder / f".{final.name}.tmp"
         shutil.rmtree(temporary, ignore_errors=True)
         try:
-            _save(system, temporary)
-            files.write_json(temporary / "assets" / CARD, card(run))
+            card = run_card(run)
+            _save(system, temporary, card | {"name": name, "version": int(final.name)})
             _check(system, temporary)
             temporary.rename(final)
         finally:
@@ -69,39 +71,54 @@ def write_bundle(system: System, run: Run, *, output: str, name: str, version: i
         return final
 
 
-def card(run: Run) -> dict[str, object]:
-    """What a client must know of a bundle: tags in the order of the scores, notions, features, licence."""
-    return {
-        "system": to_dict(run.params.system),
-        "notions": run.vocabulary.to_dict(),
-        "tags": list(run.vocabulary.tags),
-        "embedding_dim": run.params.encoder.embedding_dim,
-        "features": to_dict(run.params.features),
-        "corpus": run.corpus,
-        "licence": run.licence,
-    }
-
-
 def probe_waveforms(sample_rate: int) -> dict[str, np.ndarray]:
-    """Waveforms [batch, samples] at batch 1 and 3 of noise, a sine and silence, shorter and longer than 3 s."""
-    noise = np.random.default_rng(0).uniform(-0.5, 0.5, [3, 4 * sample_rate]).astype(np.float32)
+    """Waveforms [batch, samples] at batch 1 and 3 of noise, a sine and silence, shorter and longer than 3 s.
+
+    Their samples are whole numbers of 16 bits, so that a WAV file holds the same.
+    """
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, [3, 4 * sample_rate])
     seconds = np.arange(7 * sample_rate) / sample_rate
-    sine = np.sin(2 * np.pi * np.outer([220.0, 440.0, 1760.0], seconds)).astype(np.float32)
-    silence = np.zeros([3, sample_rate], np.float32)
-    waves = {"noise": noise, "sine": sine, "silence": silence}
-    return {f"{name}_{batch}": wave[:batch] for name, wave in waves.items() for batch in (1, 3)}
+    sine = np.sin(2 * np.pi * np.outer([220.0, 440.0, 1760.0], seconds)) / 2
+    waves = {"noise": noise, "sine": sine, "silence": np.zeros([3, sample_rate])}
+    whole = {name: (np.round(wave * 32768) / 32768).astype(np.float32) for name, wave in waves.items()}
+    return {f"{name}_{batch}": wave[:batch] for name, wave in whole.items() for batch in (1, 3)}
 
 
 def _next_version(folder: pathlib.Path) -> int:
     return max((int(path.name) for path in folder.glob("*") if path.name.isdigit()), default=0) + 1
 
 
-def _save(system: System, path: pathlib.Path) -> None:
+def _save(system: System, path: pathlib.Path, card: dict[str, Any]) -> None:
+    """The SavedModel, its card, and its warm-up requests.
+
+    The archive tracks the weights that its functions use by itself; `track` would store each of them twice.
+    """
+    served = signatures(system)
+    card = bundle_card(card, {name: _tensors(function) for name, function in served.items()})
+    served["model_info"] = model_info(json.dumps(card))
     archive = keras.export.ExportArchive()
-    archive.track(system)
-    for name, function in signatures(system).items():
+    for name, function in served.items():
         archive.add_endpoint(name, function)
     archive.write_out(str(path), verbose=False)
+    files.write_json(path / "assets" / CARD, card)
+    files.write_text(path / "assets/README.md", card_text(card))
+    inputs = {name: tuple(_tensors(function)["inputs"]) for name, function in served.items()}
+    write_warmup(path, card["name"], inputs, system.params.features)
+
+
+def _tensors(function: Signature) -> dict[str, dict[str, list[Any]]]:
+    """Inputs and outputs of a signature: name -> [dtype, shape]; null is a size that varies."""
+    concrete = function.get_concrete_function()  # type: ignore[attr-defined]
+    _, inputs = concrete.structured_input_signature
+    specs = [*concrete.structured_input_signature[0], *inputs.values()]
+    return {
+        "inputs": {spec.name: _tensor(spec) for spec in specs},
+        "outputs": {name: _tensor(spec) for name, spec in concrete.structured_outputs.items()},
+    }
+
+
+def _tensor(spec: tf.TensorSpec) -> list[Any]:
+    return [spec.dtype.name, spec.shape.as_list()]
 
 
 def _check(system: System, bundle: pathlib.Path) -> None:
@@ -117,15 +134,24 @@ def _check(system: System, bundle: pathlib.Path) -> None:
 
 
 def _expectations(system: System) -> dict[str, Any]:
-    """Inputs and the training model's own outputs; keys `<probe>/<what>`."""
+    """Inputs and the training model's own outputs, of the first excerpt and of every one: keys `<probe>/<what>`."""
     features = system.params.features
     arrays: dict[str, Any] = {}
     for name, wave in probe_waveforms(features.sample_rate).items():
-        first = excerpts(log_mel(tf.constant(wave), features), features)[:, :1]
+        heard = excerpts(log_mel(tf.constant(wave), features), features)  # [batch, k, frames, mels]
+        first = heard[:, :1]
         for suffix, embedding in (("", embed_waveforms(system, tf.constant(wave))), ("_log_mel", system.embed(first))):
             arrays[f"{name}/embedding{suffix}"] = embedding.numpy()
             arrays[f"{name}/subspaces{suffix}"] = system.subspaces(embedding).numpy()
             arrays[f"{name}/scores{suffix}"] = system.scores(embedding).numpy()
+            arrays[f"{name}/excerpts{suffix}"] = np.full(len(wave), first.shape[1] if suffix else heard.shape[1])
+        each = [system.excerpt_embeddings(heard[:, k]).numpy() for k in range(heard.shape[1])]
+        arrays[f"{name}/each_excerpt"] = np.stack(each, axis=1)
         arrays[f"{name}/waveform"] = wave
+        arrays[f"{name}/num_samples"] = np.full(len(wave), wave.shape[1], np.int32)
+        # As numbers: NumPy's strings lose the zeros at their ends.
+        arrays[f"{name}/wav_bytes"] = np.stack(
+            [np.frombuffer(wav(row, features.sample_rate), np.uint8) for row in wave]
+        )
         arrays[f"{name}/log_mel"] = first[:, 0].numpy()
     return arrays

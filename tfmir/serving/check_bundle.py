@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import re
 import sys
 from typing import Any
 
@@ -34,10 +35,12 @@ def main(bundle: str, probes: str) -> None:
     served = tf.saved_model.load(bundle).signatures
     arrays = np.load(probes)
     for probe in sorted({key.split("/")[0] for key in arrays.files}):
+        values = {key.split("/")[1]: arrays[key] for key in arrays if key.startswith(f"{probe}/")}
         for name, signature in served.items():
-            _check_signature(
-                name, signature, {k.split("/")[1]: arrays[k] for k in arrays if k.startswith(f"{probe}/")}, card
-            )
+            if name != "model_info":
+                _check_signature(name, signature, values, card)
+    said = served["model_info"](request=tf.constant([b"", b""]))["card"].numpy()
+    _require([json.loads(text) for text in said] == [card, card], "model_info does not give the card")
     strangers = {"tfmir", "tensorflow_io"} & set(sys.modules)
     _require(not strangers, f"the check itself imported {strangers}")
     print(f"checked {len(served)} signatures and {operations} kinds of operation: {', '.join(sorted(served))}")
@@ -62,34 +65,46 @@ def _check_operations(bundle: str) -> int:
     return len(operations)
 
 
-def _check_signature(name: str, signature: object, probe: dict[str, np.ndarray], card: dict[str, Any]) -> None:
+def _check_signature(name: str, signature: Any, probe: dict[str, np.ndarray], card: dict[str, Any]) -> None:
+    results = {key: value.numpy() for key, value in signature(**_inputs(signature, probe)).items()}
     suffix = "_log_mel" if name.endswith("_log_mel") else ""
-    source = "log_mel" if suffix else "waveform"
-    results = signature(**{source: tf.constant(probe[source])})  # type: ignore[operator]
-    for key, value in results.items():
-        found = value.numpy()
-        what = (
-            name.removesuffix("_log_mel").removeprefix("embed_")
-            if key == "embedding"
-            else key.removeprefix("embedding_")
-        )
-        expected = _expected(what, probe, suffix, list(card["notions"]))
+    for key, found in results.items():
+        expected = _expected(name, key, probe, suffix, list(card["notions"]))
         _require(found.shape == expected.shape, f"{name}: {key} is {found.shape}, expected {expected.shape}")
+        if found.dtype.kind != "f":
+            _require((found == expected).all(), f"{name}: {key} is {found.tolist()}, expected {expected.tolist()}")
+            continue
         _require(np.isfinite(found).all(), f"{name}: {key} is not finite")
-        alive = np.abs(expected).max(axis=-1) > 0  # a dead sub-space is served as the even unit vector
-        error = np.abs(found - expected)[alive].max(initial=0.0)
+        error = np.abs(found - expected).max(initial=0.0)
         _require(error < _TOLERANCE, f"{name}: {key} differs from the training model by {error:.2g}")
         if key != "scores" and card["system"]["normalized"]:
-            norms = np.linalg.norm(found, axis=-1)
+            norms = np.linalg.norm(found, axis=-1)[np.abs(expected).max(axis=-1) > 0]  # a dead sub-space is zeros
             _require(np.allclose(norms, 1.0, atol=1e-3), f"{name}: {key} has norms {norms}")
 
 
-def _expected(what: str, probe: dict[str, np.ndarray], suffix: str, notions: list[str]) -> np.ndarray:
-    if what == "scores":
-        return probe[f"scores{suffix}"]
-    if what in notions:
-        return np.split(probe[f"subspaces{suffix}"], len(notions), axis=-1)[notions.index(what)]
-    return probe[f"embedding{suffix}"]
+def _inputs(signature: Any, probe: dict[str, np.ndarray]) -> dict[str, tf.Tensor]:
+    """What a signature takes, of the probe."""
+    given = {key: probe[key] for key in signature.structured_input_signature[1] if key in probe}
+    if "wav_bytes" in given:
+        given["wav_bytes"] = np.array([row.tobytes() for row in given["wav_bytes"]], object)
+    return {key: tf.constant(value) for key, value in given.items()}
+
+
+def _expected(name: str, key: str, probe: dict[str, np.ndarray], suffix: str, notions: list[str]) -> np.ndarray:
+    """What the training model says: of `embedding` that of the space that the signature's name names."""
+    of_excerpts = name.startswith("excerpts")
+    if key in ("valid", "mask"):
+        return np.ones(probe["each_excerpt"].shape[: 2 if key == "mask" else 1], bool)
+    if key in ("scores", "excerpts"):
+        return probe[f"{key}{suffix}"]
+    parts = np.split(probe[f"subspaces{suffix}"], max(1, len(notions)), axis=-1)
+    if key == "alive":
+        return np.stack([np.abs(part).max(axis=-1) > 0 for part in parts], axis=-1)
+    space = re.sub("_(log_mel|num_samples|wav_bytes)$", "", name).removeprefix("embed_") if key == "embedding" else key
+    space = space.removeprefix("embedding_")
+    if space in notions and not of_excerpts:
+        return parts[notions.index(space)]
+    return probe["each_excerpt"] if of_excerpts else probe[f"embedding{suffix}"]
 
 
 if __name__ == "__main__":

@@ -1,0 +1,43 @@
+import builtins
+import io
+
+import numpy as np
+import pytest
+import soundfile
+
+from tfmir.params import FeatureParams
+from tfmir.serving.warmup import FILE, wav, write_warmup
+
+
+def test_a_wav_file_holds_the_samples_and_clips_what_is_beyond():
+    samples = np.array([0.0, 0.5, -1.0, 1.0, 7.0, -7.0], np.float32)
+    found, rate = soundfile.read(io.BytesIO(wav(samples, 22050)), dtype="int16")
+    assert found.tolist() == [0, 16384, -32768, 32767, 32767, -32768]
+    assert rate == 22050
+
+
+def test_without_tensorflow_serving_api_there_are_none_and_it_is_said(tmp_path, monkeypatch, capsys):
+    real = builtins.__import__
+
+    def missing(name, *arguments, **others):
+        if name.startswith("tensorflow_serving"):
+            raise ImportError(name)
+        return real(name, *arguments, **others)
+
+    monkeypatch.setattr(builtins, "__import__", missing)
+    assert not write_warmup(tmp_path, "m", {"embed": ("waveform",)}, FeatureParams())
+    assert "pip install 'tfmir[serving]'" in capsys.readouterr().err
+    assert not (tmp_path / FILE).exists()
+
+
+def test_a_signature_is_asked_for_a_short_song_and_for_more_than_a_chunk(tmp_path):
+    """`test_bundle.py` runs all of them."""
+    prediction_log = pytest.importorskip("tensorflow_serving.apis.prediction_log_pb2")
+    import tensorflow as tf
+
+    assert write_warmup(tmp_path, "m", {"embed_num_samples": ("waveform", "num_samples")}, FeatureParams())
+    records = [record.numpy() for record in tf.data.TFRecordDataset(str(tmp_path / FILE))]
+    requests = [prediction_log.PredictionLog.FromString(record).predict_log.request for record in records]
+    shapes = [tf.make_ndarray(request.inputs["waveform"]).shape for request in requests]
+    assert shapes == [(1, 66150), (1, 66150 * 17)]
+    assert [tf.make_ndarray(request.inputs["num_samples"]).tolist() for request in requests] == [[66150], [66150 * 17]]
