@@ -12,6 +12,7 @@ import pytest
 import soundfile
 import tensorflow as tf
 
+from tests.fixtures.commands import no_cluster
 from tfmir.corpora import folder
 from tfmir.inference.weights import load_system
 from tfmir.params import EncoderParams, PipelineParams, RunParams, TrainParams
@@ -85,7 +86,8 @@ def corpus(audio_folder):
 def records(corpus, tmp_path_factory):
     """The folder's records, two shards of training tracks."""
     output = str(tmp_path_factory.mktemp("records") / "tiny")
-    build_records(corpus, output, num_shards=2, max_rejected_fraction=0.0, workers=1)
+    with no_cluster():
+        build_records(corpus, output, num_shards=2, max_rejected_fraction=0.0)
     return output
 
 

@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
+from tests.fixtures.commands import no_cluster
 from tfmir import flags
 from tfmir.corpora import folder
 from tfmir.data.records import load_manifest
@@ -122,7 +123,8 @@ def odd(trained, audio_folder, tmp_path_factory):
     rows = [f"{n},{s},sound;{('rock', 'jazz')[i % 2]}" for i, (n, s) in enumerate(zip(names, splits, strict=True))]
     (place / "tags.csv").write_text("\n".join(["path,split,genre", *rows]) + "\n")
     corpus = folder.load(str(audio_folder), str(place / "tags.csv"), name="odd", licence="CC0-1.0")
-    build_records(corpus, str(place / "records"), num_shards=1, max_rejected_fraction=0.0, workers=1)
+    with no_cluster():
+        build_records(corpus, str(place / "records"), num_shards=1, max_rejected_fraction=0.0)
     return trained("proxy", place / "odd", f"--records={place}/records")
 
 

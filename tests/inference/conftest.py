@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests.fixtures.commands import no_cluster
 from tfmir.corpora import folder
 from tfmir.data.records import load_manifest
 from tfmir.preparation.build import build_records
@@ -51,5 +52,6 @@ def uneven(tmp_path_factory):
     (directory / "annotations.csv").write_text("\n".join(rows) + "\n")
     corpus = folder.load(str(directory), str(directory / "annotations.csv"), name="uneven", licence="CC0-1.0")
     path = str(directory / "records")
-    build_records(corpus, path, num_shards=1, max_rejected_fraction=0.0, workers=1)
+    with no_cluster():
+        build_records(corpus, path, num_shards=1, max_rejected_fraction=0.0)
     return Uneven(path, counts)

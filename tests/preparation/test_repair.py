@@ -3,6 +3,7 @@ import shutil
 
 import pytest
 
+from tests.fixtures.commands import no_cluster
 from tfmir.data.records import load_manifest
 from tfmir.errors import UserError
 from tfmir.preparation.build import build_records
@@ -16,7 +17,8 @@ def copy(records, tmp_path):
 
 
 def prepare(corpus, folder):
-    return build_records(corpus, str(folder), num_shards=2, max_rejected_fraction=0.0, workers=1)
+    with no_cluster():
+        return build_records(corpus, str(folder), num_shards=2, max_rejected_fraction=0.0)
 
 
 def shards(folder):
