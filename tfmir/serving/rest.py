@@ -50,7 +50,7 @@ class Rest:
     def metadata(self, model: Model, timeout_s: float) -> Metadata:
         """See `Transport`."""
         found = self._ask(f"{_path(model)}/metadata", None, timeout_s)
-        signatures = found["metadata"]["signature_def"]["signature_def"]
+        signatures = found["metadata"]["signature_def"].get("signature_def", {})
         inputs = {name: frozenset(signature.get("inputs", ())) for name, signature in signatures.items()}
         return Metadata(int(found["model_spec"]["version"]), inputs)
 

@@ -6,7 +6,6 @@ import threading
 
 from tests.serving.standin.batching import Batching
 from tests.serving.standin.failed import Failed
-from tests.serving.standin.loader import SavedModel
 from tests.serving.standin.messages import (
     GetModelMetadataResponse,
     GetModelStatusResponse,
@@ -28,12 +27,12 @@ class Model:
 
     Args:
       config: `ModelConfig`: name, base path, version policy (the newest, by default), labels.
+      load: a bundle's folder -> what has `signatures` and `run`, as `SavedModel`.
       batching: parameters, or None.
-      parallelism: of the session.
     """
 
-    def __init__(self, config, batching, parallelism):
-        self.config, self.batching, self.parallelism = config, batching, parallelism
+    def __init__(self, config, load, batching):
+        self.config, self.load, self.batching = config, load, batching
         self.versions, self.lock = {}, threading.Lock()
 
     def poll(self):
@@ -59,7 +58,7 @@ class Model:
 
     def _loaded(self, version):
         path = pathlib.Path(self.config.base_path) / str(version)
-        model = SavedModel(path, self.parallelism)
+        model = self.load(path)
         served = Batching(model, self.batching) if self.batching else model
         if (path / WARMUP).exists():
             records = list(read_records(path / WARMUP))
@@ -93,8 +92,8 @@ class Model:
 class Models:
     """All models of a server, by name."""
 
-    def __init__(self, configs, batching=None, parallelism=0):
-        self.models = {config.name: Model(config, batching, parallelism) for config in configs}
+    def __init__(self, configs, load, batching=None):
+        self.models = {config.name: Model(config, load, batching) for config in configs}
 
     def poll(self):
         for model in self.models.values():

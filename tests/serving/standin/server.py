@@ -19,22 +19,18 @@ import pathlib
 import signal
 import sys
 import threading
-from concurrent import futures
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import grpc
 from google.protobuf import text_format
 
 from tests.serving.standin import messages
 from tests.serving.standin.batching import BatchingParams
 from tests.serving.standin.failed import Failed
-from tests.serving.standin.loader import LIBRARY
-from tests.serving.standin.models import Models, metadata, status
+from tests.serving.standin.loader import LIBRARY, SavedModel
+from tests.serving.standin.models import Models
 from tests.serving.standin.rest import rest_server
-
-_CODES = {code.value[0]: code for code in grpc.StatusCode}
-_THREADS = 16
+from tests.serving.standin.rpc import rpc_server
 
 
 def main():
@@ -43,7 +39,8 @@ def main():
     if given.batching:
         sizes = tuple(int(size) for size in given.allowed_batch_sizes.split(",") if size)
         batching = BatchingParams(given.max_batch_size, given.batch_timeout_micros / 1e6, sizes)
-    models = Models(configs(given), batching, given.tensorflow_session_parallelism)
+    parallelism = given.tensorflow_session_parallelism
+    models = Models(configs(given), lambda path: SavedModel(path, parallelism), batching)
     try:
         models.poll()
     except Failed as failure:
@@ -53,6 +50,8 @@ def main():
     threading.Thread(target=rest.serve_forever, daemon=True).start()
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    if given.end_with_stdin:
+        threading.Thread(target=lambda: (sys.stdin.read(), stopped.set()), daemon=True).start()
     loaded = {name.partition(".")[0] for name in sys.modules}
     real = sys.modules["tensorflow"].__spec__ is not None  # the bare package has none
     strangers = sorted(loaded & {"tfmir", "tensorflow_io", "keras"}) + ["tensorflow"] * real
@@ -76,6 +75,7 @@ def arguments():
     parser.add_argument("--model_config_file", default="")
     parser.add_argument("--file_system_poll_wait_seconds", type=float, default=1.0)
     parser.add_argument("--tensorflow_session_parallelism", type=int, default=0)
+    parser.add_argument("--end_with_stdin", action="store_true", help="so that it does not outlive who began it")
     parser.add_argument("--batching", action="store_true", help="TensorFlow Serving's --enable_batching")
     parser.add_argument("--max_batch_size", type=int, default=8)
     parser.add_argument("--batch_timeout_micros", type=int, default=20_000)
@@ -91,39 +91,6 @@ def configs(given):
     else:
         config.model_config_list.config.add(name=given.model_name, base_path=given.model_base_path)
     return config.model_config_list.config
-
-
-def rpc_server(models, port):
-    """A gRPC server, begun, and its port."""
-
-    def method(answer, request):
-        def answered(message, context):
-            try:
-                return answer(message)
-            except Failed as failure:
-                context.abort(_CODES[failure.code], str(failure))
-
-        return grpc.unary_unary_rpc_method_handler(
-            answered,
-            request_deserializer=request.FromString,
-            response_serializer=lambda found: found.SerializeToString(),
-        )
-
-    services = {
-        "PredictionService": {
-            "Predict": method(models.predict, messages.PredictRequest),
-            "GetModelMetadata": method(lambda asked: metadata(models, asked), messages.GetModelMetadataRequest),
-        },
-        "ModelService": {"GetModelStatus": method(lambda asked: status(models, asked), messages.GetModelStatusRequest)},
-    }
-    limit = ("grpc.max_receive_message_length", 2**31 - 1)  # TensorFlow Serving's own
-    server = grpc.server(futures.ThreadPoolExecutor(_THREADS), options=[limit])
-    for name, methods in services.items():
-        handler = grpc.method_handlers_generic_handler(f"tensorflow.serving.{name}", methods)
-        server.add_generic_rpc_handlers((handler,))
-    port = server.add_insecure_port(f"127.0.0.1:{port}")
-    server.start()
-    return server, port
 
 
 if __name__ == "__main__":
