@@ -23,7 +23,7 @@ from tfmir.model.system import System
 from tfmir.run_directory import Run
 from tfmir.serving.card import bundle_card, card_text, run_card
 from tfmir.serving.signatures import Signature, model_info, signatures
-from tfmir.serving.warmup import wav, write_warmup
+from tfmir.serving.warmup import write_warmup
 
 CARD = "tfmir.json"
 _NAME = re.compile(r"[\w-][\w.-]*", re.ASCII)

@@ -6,10 +6,8 @@ where it looks (tensorflow_serving/servables/tensorflow/saved_model_warmup_util.
 
 from __future__ import annotations
 
-import io
 import pathlib
 import sys
-import wave
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -17,6 +15,7 @@ import tensorflow as tf
 
 from tfmir.params import FeatureParams
 from tfmir.serving.songs import CHUNK
+from tfmir.serving.wav_file import wav_bytes
 
 FILE = "assets.extra/tf_serving_warmup_requests"
 # Of one song and of several: the first compiles the shapes of a loop's last turn, the second those of a whole chunk.
@@ -57,22 +56,6 @@ def write_warmup(
     return True
 
 
-def wav(samples: np.ndarray, sample_rate: int) -> bytes:
-    """A WAV file of 16-bit PCM, mono.
-
-    Args:
-      samples: float32 [samples] in [-1, 1]; what is beyond is clipped.
-      sample_rate: Hz.
-    """
-    file = io.BytesIO()
-    with wave.open(file, "wb") as writer:
-        writer.setnchannels(1)
-        writer.setsampwidth(2)
-        writer.setframerate(sample_rate)
-        writer.writeframes(np.clip(np.round(samples * 32768.0), -32768, 32767).astype("<i2").tobytes())
-    return file.getvalue()
-
-
 def _inputs(secs: int, features: FeatureParams) -> dict[str, np.ndarray]:
     """A song of so many seconds, as every input can take it."""
     samples = np.random.default_rng(0).uniform(-0.5, 0.5, secs * features.sample_rate).astype(np.float32)
@@ -80,7 +63,7 @@ def _inputs(secs: int, features: FeatureParams) -> dict[str, np.ndarray]:
     return {
         "waveform": samples[np.newaxis],
         "num_samples": np.array([len(samples)], np.int32),
-        "wav_bytes": np.array([wav(samples, features.sample_rate)], object),
+        "wav_bytes": np.array([wav_bytes(samples, sample_rate=features.sample_rate)], object),
         "log_mel": np.zeros([excerpts, features.excerpt_frames, features.num_mels], np.float32),
         "request": np.array([b""], object),
     }
