@@ -24,6 +24,7 @@ from tfmir.run_directory import Run
 from tfmir.serving.card import bundle_card, card_text, run_card
 from tfmir.serving.signatures import Signature, model_info, signatures
 from tfmir.serving.warmup import write_warmup
+from tfmir.serving.wav_file import wav_bytes
 
 CARD = "tfmir.json"
 _NAME = re.compile(r"[\w-][\w.-]*", re.ASCII)
@@ -151,7 +152,7 @@ def _expectations(system: System) -> dict[str, Any]:
         arrays[f"{name}/num_samples"] = np.full(len(wave), wave.shape[1], np.int32)
         # As numbers: NumPy's strings lose the zeros at their ends.
         arrays[f"{name}/wav_bytes"] = np.stack(
-            [np.frombuffer(wav(row, features.sample_rate), np.uint8) for row in wave]
+            [np.frombuffer(wav_bytes(row, sample_rate=features.sample_rate), np.uint8) for row in wave]
         )
         arrays[f"{name}/log_mel"] = first[:, 0].numpy()
     return arrays
