@@ -8,7 +8,7 @@ import pytest
 from tests.serving.conftest import INFO, WAV
 from tfmir.serving.rest import Rest
 from tfmir.serving.transport import Metadata, Model, ServerError
-from tfmir.serving.wav import wav_bytes
+from tfmir.serving.wav_file import wav_bytes
 
 SONG = wav_bytes(np.full(70000, 0.5, np.float32), sample_rate=22050)
 

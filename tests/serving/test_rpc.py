@@ -7,7 +7,7 @@ import pytest
 from tests.serving.conftest import INFO, WAV
 from tfmir.serving.rpc import Grpc
 from tfmir.serving.transport import Metadata, Model, ServerError
-from tfmir.serving.wav import wav_bytes
+from tfmir.serving.wav_file import wav_bytes
 
 
 @pytest.fixture
