@@ -20,14 +20,18 @@ def test_without_tensorflow_serving_api_there_are_none_and_it_is_said(tmp_path, 
     assert not (tmp_path / FILE).exists()
 
 
-def test_a_signature_is_asked_for_a_short_song_and_for_more_than_a_chunk(tmp_path):
-    """`test_bundle.py` runs all of them."""
+def test_each_signature_is_asked_for_a_short_song_and_some_for_more_than_a_chunk(tmp_path):
+    """`test_bundle.py` runs all of them. Silence is one value and a shape: the file is small."""
     prediction_log = pytest.importorskip("tensorflow_serving.apis.prediction_log_pb2")
     import tensorflow as tf
 
-    assert write_warmup(tmp_path, "m", {"embed_num_samples": ("waveform", "num_samples")}, FeatureParams())
+    asked = {"embed": ("waveform",), "serving_default_num_samples": ("waveform", "num_samples")}
+    assert write_warmup(tmp_path, "m", asked, FeatureParams())
     records = [record.numpy() for record in tf.data.TFRecordDataset(str(tmp_path / FILE))]
     requests = [prediction_log.PredictionLog.FromString(record).predict_log.request for record in records]
+    names = [request.model_spec.signature_name for request in requests]
+    assert names == ["embed", "serving_default_num_samples", "serving_default_num_samples"]
     shapes = [tf.make_ndarray(request.inputs["waveform"]).shape for request in requests]
-    assert shapes == [(1, 66150), (1, 66150 * 17)]
-    assert [tf.make_ndarray(request.inputs["num_samples"]).tolist() for request in requests] == [[66150], [66150 * 17]]
+    assert shapes == [(1, 66150), (1, 66150), (1, 66150 * 17)]
+    assert [tf.make_ndarray(r.inputs["num_samples"]).tolist() for r in requests[1:]] == [[66150], [66150 * 17]]
+    assert (tmp_path / FILE).stat().st_size < 1000
