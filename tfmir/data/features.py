@@ -29,8 +29,20 @@ def log_mel(waveform: tf.Tensor, params: FeatureParams) -> tf.Tensor:
       float32 [batch, 1 + samples // hop_length, num_mels], at least 0.
     """
     half = params.n_fft // 2
-    centred = tf.pad(waveform, [[0, 0], [half, half]])
-    spectrum = tf.signal.stft(centred, params.n_fft, params.hop_length, pad_end=False)
+    return frames_log_mel(tf.pad(waveform, [[0, 0], [half, half]]), params)
+
+
+def frames_log_mel(samples: tf.Tensor, params: FeatureParams) -> tf.Tensor:
+    """As `log_mel`, of whole windows only: frame `i` begins at sample `i * hop_length`.
+
+    Args:
+      samples: float32 [batch, samples], at least `params.n_fft` of them.
+      params: as `log_mel`.
+
+    Returns:
+      float32 [batch, 1 + (samples - n_fft) // hop_length, num_mels].
+    """
+    spectrum = tf.signal.stft(samples, params.n_fft, params.hop_length, pad_end=False)
     magnitude = tf.abs(spectrum)  # [batch, frames, bins]
     mel = tf.tensordot(magnitude, tf.constant(mel_matrix(params)), axes=1)  # [batch, frames, mels]
     return tf.math.log1p(params.log_gain * mel) / tf.math.log(10.0)
