@@ -20,7 +20,7 @@ from tfmir.corpora.audio_files import AUDIO_SUFFIXES, list_audio
 from tfmir.corpora.spelling import one_line
 from tfmir.errors import UserError
 from tfmir.inference.embeddings import EXCERPTS, MARK, SCHEMA_VERSION, column_names, is_whole, read_mark, read_table
-from tfmir.inference.parts import Job, Part, PartResult, embed_part, make_parts, part_file
+from tfmir.inference.parts import Job, Part, PartResult, make_parts, part_file
 from tfmir.inference.publishing import NO_LABELS, Labels, Source, finish, publish, shard_span
 from tfmir.inference.songs import Song, stamped, unchanged
 from tfmir.preparation.engine import run_tasks
@@ -96,6 +96,13 @@ def embed_library(
         said = {"schema_version": SCHEMA_VERSION, "library": job.library, "tracks": 0, "rejected": rejected}
         said |= {"dim": card["embedding_dim"], "weights_sha256": job.weights_sha256, "card": dict(card)}
         return publish(folder, sources, songs, labels, said, excerpts=job.excerpts)
+
+
+def embed_part(songs: tuple[Song, ...], file: str, state: str, job: Job, isolated: bool) -> PartResult:
+    """The task of a worker, which alone needs TensorFlow: see `embedding.write_part`."""
+    from tfmir.inference.embedding import write_part
+
+    return write_part(songs, file, files.to_path(state), job, isolated=isolated)
 
 
 def _known(folder: files.Path, job: Job, songs: Mapping[str, Song], labels: Mapping[str, Labels]) -> Known:

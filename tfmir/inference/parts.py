@@ -1,4 +1,8 @@
-"""Which songs are embedded together: the unit of work of a catalogue, and what becomes of it."""
+"""Which songs are embedded together: the unit of work of a catalogue, and what becomes of it.
+
+What a task is made of is unpickled before a worker has set the variables that TensorFlow reads when it is imported: so
+nothing here imports it.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,6 @@ import json
 import math
 from collections.abc import Iterable
 
-from tfmir import files
 from tfmir.corpora.corpus import stable_fraction
 from tfmir.inference.songs import Song
 
@@ -94,14 +97,3 @@ def part_file(songs: Iterable[Song], job: Job, *, kind: str = "part") -> str:
     """The name of a part, by its songs, their files' stamps, and the job."""
     content = [job.weights_sha256, job.library, job.excerpts, list(map(list, songs))]
     return f"{kind}-{hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]}.parquet"
-
-
-def embed_part(songs: tuple[Song, ...], file: str, state: str, job: Job, isolated: bool) -> PartResult:
-    """The task of a worker: see `embedding.write_part`, which needs TensorFlow.
-
-    What a task is made of is unpickled before a worker has set the variables that TensorFlow reads when it is imported:
-    so nothing of this module imports it.
-    """
-    from tfmir.inference.embedding import write_part
-
-    return write_part(songs, file, files.to_path(state), job, isolated=isolated)
