@@ -139,7 +139,7 @@ def test_a_pipe_that_breaks_elsewhere_is_no_reader_that_has_seen_enough(end, cap
     assert "Traceback" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["prepare", "train", "evaluate", "export", "search"])
+@pytest.mark.parametrize("name", ["prepare", "train", "evaluate", "export", "search", "embed"])
 def test_commands_refuse_a_bogus_flag_in_one_line(name):
     result = subprocess.run([sys.executable, "-m", f"tfmir.{name}", "--bogus_flag"], capture_output=True, text=True)
     assert result.returncode == 2

@@ -91,14 +91,14 @@ def test_remote_stores_have_one_door():
     assert users == ["tfmir.command", "tfmir.files"]  # how a process ends depends on whether a store was used
 
 
-@pytest.mark.parametrize("command", ["search", "export", "evaluate", "train", "compare", "tune", "doctor"])
+@pytest.mark.parametrize("command", ["search", "export", "evaluate", "train", "compare", "tune", "doctor", "embed"])
 def test_help_loads_neither_tensorflow_nor_tensorboard_nor_the_training_loop(command):
     words = [sys.executable, "-X", "importtime", "-m", f"tfmir.{command}", "--help"]
     result = subprocess.run(words, capture_output=True, text=True)
     assert result.returncode == 0
     loaded = {line.rpartition("|")[2].strip() for line in result.stderr.splitlines()}
     assert "tfmir.flags" in loaded
-    heavy = ("tensorflow", "tensorboard", "keras", "tfmir.training", "librosa", "faiss")
+    heavy = ("tensorflow", "tensorboard", "keras", "tfmir.training", "librosa", "faiss", "pyarrow", "distributed")
     assert not [name for name in loaded if name.startswith(heavy)]
 
 

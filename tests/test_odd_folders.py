@@ -12,13 +12,19 @@ import pytest
 import soundfile
 
 from tests.fixtures.odd_audio import POISON, promising, wav
+from tfmir import files
 from tfmir.corpora import folder
 from tfmir.corpora.audio_files import list_audio
 from tfmir.data.records import load_manifest, read_tracks, shard_name
+from tfmir.inference import catalogue
+from tfmir.inference.catalogue import embed_library
+from tfmir.inference.embeddings import read_embeddings
 from tfmir.inference.library import folder_library
+from tfmir.inference.parts import Job
 from tfmir.preparation import build
 from tfmir.preparation.build import build_records
 from tfmir.preparation.inspection import inspect_corpus
+from tfmir.serving.bundle import card
 
 RATE = 22050
 GOOD = [
@@ -95,7 +101,7 @@ LEFTOVERS = ["._linked.wav", ".DS_Store", ".hidden.flac", "__MACOSX/plain/._0.fl
 
 @dataclasses.dataclass(frozen=True)
 class Outcomes:
-    """Of prepare, its report, and search: what is in, and name -> reason of what is not."""
+    """Of prepare, its report, search and embed: what is in, and name -> reason of what is not."""
 
     kept: dict
     said: dict
@@ -120,9 +126,14 @@ def music(tmp_path_factory):
     return music
 
 
+def rejected(folder):
+    """Track id, path and reason of each."""
+    return [line.split("\t") for line in (folder / "rejected.tsv").read_text().split("\n")[1:-1]]
+
+
 @pytest.fixture(scope="module")
 def outcomes(music, run, system, tmp_path_factory):
-    """All three, with a libsndfile that some files kill."""
+    """All four, with a libsndfile that some files kill."""
     site = tmp_path_factory.mktemp("site")
     (site / "sitecustomize.py").write_text(POISON)
     names = [*GOOD, *ODD, *DECODED]
@@ -143,8 +154,7 @@ def outcomes(music, run, system, tmp_path_factory):
         kept["prepare"] = {
             t.track_id for split in ("train", "validation") for t in read_tracks(output, manifest, split)
         }
-        cells = [line.split("\t") for line in (site / "records/rejected.tsv").read_text().split("\n")[1:-1]]
-        said["prepare"] = {track_id: reason for track_id, _, reason in cells}
+        said["prepare"] = {track_id: reason for track_id, _, reason in rejected(site / "records")}
         facts = inspect_corpus(corpus, workers=1)
         kept["report"] = {fact.track_id for fact in facts if not fact.problem}
         said["report"] = {fact.track_id: fact.problem for fact in facts if fact.problem}
@@ -152,11 +162,21 @@ def outcomes(music, run, system, tmp_path_factory):
         patch.setattr("sys.stderr", err)
         kept["search"] = set(folder_library(run, system, music).track_ids)
         said["search"] = err.getvalue()
+        err.truncate(0)
+        # As if a worker had died over each part before.
+        alone = lambda function, tasks, **_: [function(*task[:-1], True) for task in tasks]  # noqa: E731
+        patch.setattr(catalogue, "run_tasks", alone)
+        job = Job(str(run.path), files.sha256(run.best_weights), str(music))
+        embed_library(job, str(site / "embedded"), labels={}, card=card(run), max_rejected_fraction=1.0)
+        kept["embed"] = set(read_embeddings(site / "embedded").table.column("track_id").to_pylist())
+        said["embed"] = err.getvalue() + "".join(
+            f"{path}: left out: {reason}\n" for _, path, reason in rejected(site / "embedded")
+        )
     assert load_manifest(output) == manifest
     return Outcomes(kept, said)
 
 
-@pytest.mark.parametrize("command", ["prepare", "search", "report"])
+@pytest.mark.parametrize("command", ["prepare", "search", "embed", "report"])
 def test_all_that_is_good_is_in_and_nothing_else(outcomes, command):
     assert outcomes.kept[command] == {*GOOD, *(DECODED if command == "report" else ())}
 
@@ -172,9 +192,12 @@ def test_what_is_odd_has_one_reason_wherever_it_is_met(outcomes, music, name):
     assert told.startswith(reason)
     if name in ODD:
         assert outcomes.said["report"][name] == told
-    lines = [line for line in outcomes.said["search"].splitlines() if "left out: " in line and shown(name) in line]
-    (line,) = lines
-    assert line.endswith((f"{music}/{shown(name)}: left out: {told}", f"left out: {shown(name)} in {music}: {told}"))
+    for command in ("search", "embed"):
+        lines = [line for line in outcomes.said[command].splitlines() if "left out: " in line and shown(name) in line]
+        (line,) = lines
+        assert line.endswith(
+            (f"{music}/{shown(name)}: left out: {told}", f"left out: {shown(name)} in {music}: {told}")
+        )
 
 
 def test_nobody_speaks_of_leftovers_and_the_loop_is_named(outcomes, music):

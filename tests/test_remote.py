@@ -12,6 +12,7 @@ import pytest
 from tfmir import remote
 from tfmir.errors import UserError
 from tfmir.files import to_path
+from tfmir.inference.embeddings import read_embeddings
 from tfmir.remote import RemotePath
 
 boto3 = pytest.importorskip("boto3")
@@ -124,6 +125,7 @@ ACTIONS = """
 from tfmir import files
 from tfmir.command import leave
 from tfmir.files import to_path
+from tfmir.inference.embeddings import read_embeddings
 root = to_path("s3://music/odd")
 assert not root.exists() and not root.is_dir() and list(root.glob("*")) == []
 files.write_text(root / "x.json", "[1]")
@@ -185,6 +187,30 @@ def test_audio_records_and_runs_in_the_store(store, endpoint, audio_folder, reco
     assert python(endpoint, "-m", "tfmir.search", *search).returncode == 0
     export = python(endpoint, "-m", "tfmir.export", "--run=s3://music/runs/tiny", f"--output={tmp_path}/models")
     assert "checked 10 signatures" in export.stdout, export.stderr
+
+
+def test_a_library_in_the_store_is_embedded_file_by_file_and_a_file_again_when_it_was_written_again(
+    store, endpoint, audio_folder, run, tmp_path
+):
+    """The store says when a file was written, so that a second call has nothing to do; the output may lie there, too."""
+    for name in ("00.flac", "01.flac", "annotations.csv"):
+        store.put_object(Bucket=BUCKET, Key=f"library/{name}", Body=(audio_folder / name).read_bytes())
+    embed = ["-m", "tfmir.embed", f"--run={run.path}", "--library=s3://music/library", "--workers=1"]
+    local = python(endpoint, *embed, f"--output={tmp_path}/out", TMPDIR=str(tmp_path))
+    assert local.returncode == 0, local.stderr
+    assert not list(tmp_path.glob("tmp*"))  # no copy of a file is left
+    found = read_embeddings(tmp_path / "out")
+    rows = found.table.to_pylist()
+    assert (found.library, [row["track_id"] for row in rows]) == ("s3://music/library", ["00.flac", "01.flac"])
+    head = store.head_object(Bucket=BUCKET, Key="library/00.flac")
+    assert rows[0]["size"] == head["ContentLength"]
+    assert rows[0]["mtime_ns"] // 10**9 == head["LastModified"].timestamp()
+    assert rows[0]["artist"] == "artist0"
+    again = python(endpoint, *embed, f"--output={tmp_path}/out")
+    assert "finished already; nothing to do" in again.stdout, again.stderr
+    remote_output = python(endpoint, *embed, "--output=s3://music/embedded")
+    assert remote_output.returncode == 0, remote_output.stderr
+    assert objects(store, "embedded/") == {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
 
 
 ISOLATED = """

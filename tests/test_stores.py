@@ -1,5 +1,8 @@
 """Stores by both ways: TensorFlow's file systems, and fsspec's, whose memory stands for a store on the network."""
 
+import datetime
+import time
+
 import fsspec
 import pytest
 
@@ -59,6 +62,29 @@ def test_a_tree_is_walked_as_the_systems_own_and_removed(store, tmp_path):
     assert found == {tree: (["one"], ["x"]), f"{tree}/one": (["two"], ["y"]), f"{tree}/one/two": ([], ["z"])}
     store.remove_tree(tree)
     assert not store.is_dir(tree)
+
+
+def test_stamps_of_all_files_are_asked_for_at_once(store, tmp_path):
+    store, root = store
+    (tmp_path / "t/one").mkdir(parents=True)
+    before = time.time_ns()
+    for name, data in (("x", b"12"), ("one/y", b"123")):
+        store.write(f"{root}/t/{name}", data)
+    found = store.stamps(f"{root}/t")
+    assert {name: size for name, (_, size) in found.items()} == {"x": 2, "one/y": 3}
+    assert all(abs(changed - before) < 60 * 10**9 for changed, _ in found.values())
+
+
+@pytest.mark.parametrize(
+    ("facts", "changed"),
+    [
+        ({"LastModified": datetime.datetime(1970, 1, 1, 0, 0, 2, 5, tzinfo=datetime.timezone.utc)}, 2_000_005_000),
+        ({"mtime": datetime.datetime(1970, 1, 1, 0, 0, 1)}, 1_000_000_000),
+        ({"size": 3, "created": "yesterday"}, 0),
+    ],
+)
+def test_when_a_file_was_changed_as_stores_say_it(facts, changed):
+    assert stores._changed(facts) == changed
 
 
 def test_what_is_absent_is_a_missing_file_where_it_is_read(store, tmp_path):

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -156,6 +156,36 @@ def size(path: Path) -> int:
     return path.size() if isinstance(path, RemotePath) else path.stat().st_size
 
 
+def stamps(folder: str | os.PathLike[str], names: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """What changes when a file does, of files below a folder: nanoseconds of its last change, and its bytes.
+
+    Both are 0 of a file that is gone. A store is asked for all of its files at once; the time is 0 if it does not say.
+    """
+    top = to_path(folder)
+    if isinstance(top, RemotePath):
+        found = top.stamps()
+        return {name: found.get(name, (0, 0)) for name in names}
+    return {name: _stamp(top / name) for name in names}
+
+
+def _stamp(path: pathlib.Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except OSError:  # gone since it was listed
+        return 0, 0
+    return status.st_mtime_ns, status.st_size
+
+
+def move(source: Path, target: Path) -> None:
+    """Gives a file another name in the same folder tree; in a store, where nothing is renamed, it is copied there."""
+    if isinstance(source, RemotePath) or isinstance(target, RemotePath):
+        with reading(source) as name, replacing(target) as temporary:
+            shutil.copyfile(name, temporary)
+        source.unlink()
+    else:
+        os.replace(source, target)
+
+
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Writes `text` as UTF-8, atomically."""
     with replacing(path) as temporary:
@@ -177,6 +207,12 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         return json.loads(to_path(path).read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not JSON ({error}): remove it and run the command that writes it again") from error
+
+
+def write_arrays(path: str | os.PathLike[str], **arrays: Any) -> None:
+    """Writes arrays as an `.npz` file, atomically."""
+    with replacing(path) as temporary:
+        np.savez(temporary, **arrays)
 
 
 def read_arrays(path: str | os.PathLike[str]) -> dict[str, np.ndarray] | None:

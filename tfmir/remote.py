@@ -126,6 +126,10 @@ class RemotePath(os.PathLike[str]):
         """Bytes."""
         return self._store.size(self._url)
 
+    def stamps(self) -> dict[str, tuple[int, int]]:
+        """Every object below this name: nanoseconds of its last change, 0 if the store does not say, and its bytes."""
+        return self._store.stamps(self._url)
+
     @property
     def _store(self) -> stores.Store:
         global _stores_used

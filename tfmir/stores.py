@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import fnmatch
 import functools
 import importlib.util
@@ -20,6 +21,9 @@ from tfmir.errors import UserError
 
 _HINT = "check the address, the credentials (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY) and the endpoint (S3_ENDPOINT)"
 MODULES = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "hdfs": "pyarrow"}  # scheme -> fsspec's module for it
+
+_CHANGED = ("LastModified", "last_modified", "mtime", "updated", "modified", "created")  # of s3, az, hdfs, gs, memory
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 
 
 class Store(Protocol):
@@ -57,6 +61,9 @@ class Store(Protocol):
 
     def size(self, url: str) -> int:
         """Bytes of the object."""
+
+    def stamps(self, url: str) -> dict[str, tuple[int, int]]:
+        """Every object below `url`, by its name below it: nanoseconds of its last change, 0 if unknown, and bytes."""
 
 
 def scheme(url: str) -> str:
@@ -168,6 +175,15 @@ class TensorFlowStore:
         with self._explained(url, reads=True):
             return int(self.gfile.stat(url).length)
 
+    def stamps(self, url: str) -> dict[str, tuple[int, int]]:  # noqa: D102
+        found = {}
+        for folder, _, names in self.walk(url):
+            for path in (f"{folder.rstrip('/')}/{name}" for name in names):
+                with self._explained(path, reads=True):
+                    status = self.gfile.stat(path)
+                found[path[len(url) :].lstrip("/")] = (int(status.mtime_nsec), int(status.length))
+        return found
+
     @contextlib.contextmanager
     def _explained(self, url: str, *, reads: bool = False) -> Iterator[None]:
         """TensorFlow's errors as a missing file, if one is read, or as something that a user can mend."""
@@ -240,6 +256,14 @@ class FsspecStore:
         with self._explained(url, reads=True):
             return int(self.system.size(url))
 
+    def stamps(self, url: str) -> dict[str, tuple[int, int]]:  # noqa: D102
+        with self._explained(url):
+            found = self.system.find(url, detail=True)
+        return {
+            self._url(name)[len(url) :].lstrip("/"): (_changed(facts), int(facts.get("size") or 0))
+            for name, facts in found.items()
+        }
+
     def _below(self, folder: str) -> list[str]:
         try:
             return [self._url(name) for name in self.system.ls(folder, detail=False)]
@@ -257,6 +281,15 @@ class FsspecStore:
             raise _absent(url, reads=reads) from error
         except Exception as error:  # of the store's own client, whichever that is
             raise _refused(url, str(error)) from error
+
+
+def _changed(facts: dict[str, Any]) -> int:
+    """Nanoseconds of an object's last change, which every store calls by another name; 0 if it does not say."""
+    found = next((facts[name] for name in _CHANGED if isinstance(facts.get(name), datetime.datetime)), None)
+    if found is None:
+        return 0
+    known = found if found.tzinfo else found.replace(tzinfo=datetime.timezone.utc)
+    return (known - _EPOCH) // datetime.timedelta(microseconds=1) * 1000
 
 
 def _absent(url: str, *, reads: bool) -> Exception:

@@ -88,6 +88,18 @@ def decode_ahead(tasks: Iterable[Task]) -> Iterator[Answer]:
             yield running.answer()
 
 
+def decode_here(task: Task) -> Answer:
+    """The answer to a task from this process, which a file may end."""
+    try:
+        with remarks() as said:
+            if not task.sample_rate:
+                return Answer(secs=seconds(task.path))
+            waveform = decode(task.path, sample_rate=task.sample_rate, max_secs=task.max_secs)
+        return Answer("", waveform, remarks=tuple(said))
+    except AudioError as error:
+        return Answer(" ".join(str(error).split()))
+
+
 class _Running:
     """A task that the child has begun: of a remote file, on a copy. A store has crashes of its own."""
 
@@ -210,23 +222,12 @@ def _main() -> None:
     with os.fdopen(os.dup(1), "wb") as answers:
         os.dup2(2, 1)
         for line in sys.stdin.buffer:
-            answer = _done(Task(**json.loads(line)))
+            answer = decode_here(Task(**json.loads(line)))
             head = dataclasses.asdict(dataclasses.replace(answer, waveform=np.zeros(0)))
             del head["waveform"]
             answers.write(json.dumps(head | {"samples": len(answer.waveform)}).encode() + b"\n")
             answers.write(answer.waveform.astype(np.float32, copy=False).tobytes())
             answers.flush()
-
-
-def _done(task: Task) -> Answer:
-    try:
-        with remarks() as said:
-            if not task.sample_rate:
-                return Answer(secs=seconds(task.path))
-            waveform = decode(task.path, sample_rate=task.sample_rate, max_secs=task.max_secs)
-        return Answer("", waveform, remarks=tuple(said))
-    except AudioError as error:
-        return Answer(" ".join(str(error).split()))
 
 
 def _limit_memory() -> None:

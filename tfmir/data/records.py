@@ -25,7 +25,6 @@ from tfmir.vocabulary import Vocabulary
 
 SCHEMA_VERSION = 2
 MANIFEST = "manifest.json"
-REJECTED, REMARKS = "rejected.tsv", "remarks.tsv"
 LOG_MEL_DTYPE = np.dtype("<f2")
 FEATURE_SPEC = {
     "track_id": tf.io.FixedLenFeature([], tf.string),

@@ -1,10 +1,11 @@
-"""Waveforms and audio files to embeddings: the one way that search, human votes, signatures and their check share.
+"""Audio files to embeddings, the one way that catalogues, search and human votes share; waveforms, for signatures.
 
 waveform [batch, samples] -> log-mel -> excerpts [batch, k, 129, 128] -> embeddings -> mean, normalised [batch, dim]
 """
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import warnings
 from collections.abc import Iterator, Sequence
@@ -14,9 +15,14 @@ import tensorflow as tf
 
 from tfmir.data.audio import AudioError, AudioWarning
 from tfmir.data.features import excerpts, log_mel
-from tfmir.data.isolation import Task, decode_ahead
+from tfmir.data.isolation import Task, decode_ahead, decode_here
 from tfmir.data.sound import too_loud
+from tfmir.inference.batches import Embedder, embedder
 from tfmir.model.system import System
+
+
+def _nothing() -> np.ndarray:
+    return np.zeros(0, np.float32)
 
 
 def embed_waveforms(system: System, waveform: tf.Tensor) -> tf.Tensor:
@@ -56,32 +62,69 @@ class Embedded:
     Attributes:
       problem: why it has no embedding, else empty.
       embedding: float32 [dim].
+      scores: float32 [tags].
+      excerpts: float32 [excerpts, dim]: the embedding is their mean, normalised.
+      secs: seconds that were heard.
       remarks: what is wrong with the file although it is used.
     """
 
     problem: str = ""
-    embedding: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, np.float32))
+    embedding: np.ndarray = dataclasses.field(default_factory=_nothing)
+    scores: np.ndarray = dataclasses.field(default_factory=_nothing)
+    excerpts: np.ndarray = dataclasses.field(default_factory=_nothing)
+    secs: float = 0.0
     remarks: tuple[str, ...] = ()
 
 
-def embed_files(system: System, stretches: Sequence[Stretch]) -> Iterator[Embedded]:
-    """Embeds one stretch after the other. A child process decodes the next one meanwhile, see `data/isolation.py`."""
+def embed_files(system: System, stretches: Sequence[Stretch], *, isolated: bool = True) -> Iterator[Embedded]:
+    """Embeds stretches in full batches over all of them; each is as if alone, and they come in their order.
+
+    Args:
+      system: any system.
+      stretches: files, or parts of them.
+      isolated: whether a child process decodes, one file ahead, see `data/isolation.py`; else this one does, which a
+        file may end.
+    """
     features = system.params.features
     longest = features.max_frames * features.hop_length / features.sample_rate
     tasks = (
         Task(of.path, features.sample_rate, of.start_secs + (longest if of.length_secs is None else of.length_secs))
         for of in stretches
     )
-    for stretch, decoded in zip(stretches, decode_ahead(tasks), strict=True):
-        waveform = decoded.waveform[round(stretch.start_secs * features.sample_rate) :]
-        if decoded.problem:
-            yield Embedded(decoded.problem)
-        elif not len(waveform):
-            yield Embedded(f"ends before the clip's start at {stretch.start_secs:g} s")
-        else:
-            embedding = embed_waveforms(system, tf.constant(waveform[np.newaxis]))[0].numpy()
-            is_number = np.isfinite(embedding).all()
-            yield Embedded("" if is_number else str(too_loud(waveform)), embedding, decoded.remarks)
+    heard: collections.deque[_Heard] = collections.deque()
+
+    def waveforms() -> Iterator[np.ndarray]:
+        answers = decode_ahead(tasks) if isolated else map(decode_here, tasks)
+        for stretch, answer in zip(stretches, answers, strict=True):
+            waveform = answer.waveform[round(stretch.start_secs * features.sample_rate) :]
+            late = f"ends before the clip's start at {stretch.start_secs:g} s"
+            problem = answer.problem or ("" if len(waveform) else late)
+            loudest = np.abs(waveform).max(keepdims=True, initial=0.0)
+            heard.append(_Heard(problem, loudest, len(waveform) / features.sample_rate, answer.remarks))
+            yield _nothing() if problem else waveform
+
+    batches = embedder(system)
+    for of_song in batches.excerpts(waveforms()):
+        yield _embedded(batches, heard.popleft(), of_song)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Heard:
+    """What is kept of a waveform while its excerpts wait for a batch; `loudest` float32 [1]."""
+
+    problem: str
+    loudest: np.ndarray
+    secs: float
+    remarks: tuple[str, ...]
+
+
+def _embedded(batches: Embedder, heard: _Heard, of_song: np.ndarray) -> Embedded:
+    if heard.problem:
+        return Embedded(heard.problem)
+    embedding, scores = batches.song(of_song)
+    if not np.isfinite(embedding).all():
+        return Embedded(str(too_loud(heard.loudest)))
+    return Embedded("", embedding, scores, of_song, heard.secs, heard.remarks)
 
 
 def embed_file(system: System, path: str, *, start_secs: float = 0.0, length_secs: float | None = None) -> np.ndarray:

@@ -7,9 +7,11 @@ import hashlib
 import os
 import pathlib
 import sys
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from tqdm import tqdm
 
 from tfmir import files
@@ -18,6 +20,10 @@ from tfmir.corpora.spelling import one_line
 from tfmir.data.run_records import records_of
 from tfmir.errors import UserError
 from tfmir.inference.audio import Stretch, embed_files
+from tfmir.inference.embedding import rows
+from tfmir.inference.embeddings import Row, read_table, schema, to_table, vectors, write_table
+from tfmir.inference.songs import Song, stamped, unchanged
+from tfmir.inference.subspaces import unit_rows
 from tfmir.inference.tracks import embed_tracks
 from tfmir.model.system import System
 from tfmir.run_directory import Run
@@ -51,19 +57,22 @@ def split_library(run: Run, system: System, split: str, *, records: str = "") ->
       UserError: other records than the run's own, or no such split.
     """
     run, manifest = records_of(run, records)
-    cache = _cache(run, f"{split} {[shard.sha256 for shard in manifest.splits[split].shards]}")
+    cache = _cache(run, f"{split} {[shard.sha256 for shard in manifest.splits[split].shards]}", ".npz")
     stored = files.read_arrays(cache)
     if stored is None:
         embedded = embed_tracks(system, run.records, manifest, split)
         stored = {"ids": np.array(embedded.track_ids), "embeddings": embedded.embeddings, "labels": embedded.labels}
-        _save(cache, **stored)
+        arrays: dict[str, Any] = stored
+        _save(cache, lambda: files.write_arrays(cache, **arrays))
     names = manifest.vocabulary.tags
     tags = tuple(tuple(names[tag] for tag in np.flatnonzero(row)) for row in stored["labels"])
     return Library(tuple(stored["ids"].tolist()), stored["embeddings"], tags)
 
 
 def folder_library(run: Run, system: System, folder: pathlib.Path) -> Library:
-    """All audio below a folder; only files that are new or changed since the last call are embedded.
+    """All audio below a folder; only files that are new or changed since the last call are embedded, in this process.
+
+    What `tfmir.embed` does with a library, without its cluster and its shards: the same batches, the same rows.
 
     What cannot be decoded is named on standard error and left out, also if it ends the process that decodes it. An
     interrupted call keeps what it has done.
@@ -73,59 +82,57 @@ def folder_library(run: Run, system: System, folder: pathlib.Path) -> Library:
     """
     if not folder.is_dir():
         raise UserError(f"--library={folder} is neither a folder nor a split (train, validation, test)")
-    paths = {name: folder / name for name in list_audio(str(folder))}
-    stamps = {name: _stamp(path) for name, path in paths.items()}
-    cache = _cache(run, str(folder.resolve()))
-    known = {name: row for name, row in _load_known(cache).items() if stamps.get(name) == row[0]}
-    current = {name: embedding for name, (_, embedding) in known.items()}
-    missing = [name for name in paths if name not in current]
+    songs = stamped(folder, list_audio(str(folder)))
+    cache = _cache(run, str(folder.resolve()), ".parquet")
+    dim = system.params.encoder.embedding_dim
+    known = _known_rows(cache, dim, songs)
+    there = set(known.column("track_id").to_pylist())
+    missing = [song for song in songs.values() if song.track_id not in there]
+    found: list[Row] = []
     try:
-        found = embed_files(system, [Stretch(str(paths[name])) for name in missing])
-        bar = tqdm(found, total=len(missing), desc="embed", unit="file", disable=not missing)
-        for name, embedded in zip(missing, bar, strict=True):
-            said = (f"left out: {embedded.problem}",) if embedded.problem else embedded.remarks
-            for remark in said:
-                tqdm.write(f"{one_line(str(paths[name]))}: {one_line(remark)}", file=sys.stderr)
-            if not embedded.problem:
-                current[name] = embedded.embedding
+        paths = [str(folder / song.track_id) for song in missing]
+        embedded = rows(
+            missing,
+            embed_files(system, [Stretch(path) for path in paths]),
+            parts=system.notions,
+            scores=False,
+            excerpts=False,
+        )
+        bar = tqdm(embedded, total=len(missing), desc="embed", unit="file", disable=not missing)
+        for path, (_, outcome, row) in zip(paths, bar, strict=True):
+            for remark in (f"left out: {outcome.problem}",) if outcome.problem else outcome.remarks:
+                tqdm.write(f"{one_line(path)}: {one_line(remark)}", file=sys.stderr)
+            found += [row] if row else []
     finally:
-        if len(current) > len(known):
-            ids = sorted(current)
-            rows = {"ids": np.array(ids), "stamps": np.array([stamps[name] for name in ids])}
-            _save(cache, embeddings=np.stack([current[name] for name in ids]), **rows)
-    if not current:
+        if found:
+            known = pa.concat_tables([known, to_table(found, dim=dim)]).sort_by("track_id")
+            _save(cache, lambda: write_table(cache, known))
+    if not len(known):
         raise UserError(f"--library={folder} holds no audio that can be decoded ({' '.join(sorted(AUDIO_SUFFIXES))})")
-    ids = sorted(current)
-    return Library(tuple(ids), np.stack([current[name] for name in ids]), ((),) * len(ids))
+    stored = vectors(known).astype(np.float32)
+    embeddings = unit_rows(stored) if system.params.system.normalized else stored
+    return Library(tuple(known.column("track_id").to_pylist()), embeddings, ((),) * len(known))
 
 
-def _stamp(path: pathlib.Path) -> str:
-    """What changes when a file does; empty if it is gone since it was listed."""
-    try:
-        status = path.stat()
-    except OSError:
-        return ""
-    return f"{status.st_mtime_ns}:{status.st_size}"
+def _known_rows(cache: files.Path, dim: int, songs: Mapping[str, Song]) -> pa.Table:
+    """The rows of an earlier call whose files are what they were."""
+    table = read_table(cache)
+    if table is None:
+        if cache.exists():
+            print(f"{cache}: damaged, and made anew", file=sys.stderr)
+        return schema(dim).empty_table()
+    return table.filter(pa.array(unchanged(table, songs))).replace_schema_metadata(None)
 
 
-def _load_known(cache: files.Path) -> dict[str, tuple[str, np.ndarray]]:
-    stored = files.read_arrays(cache)
-    if stored is None:
-        return {}
-    rows = zip(stored["ids"].tolist(), stored["stamps"].tolist(), stored["embeddings"], strict=True)
-    return {name: (stamp, embedding) for name, stamp, embedding in rows}
-
-
-def _cache(run: Run, what: str) -> files.Path:
+def _cache(run: Run, what: str, suffix: str) -> files.Path:
     """Where a library's embeddings are kept; other weights or another library have another name."""
     key = hashlib.sha256(run.best_weights.read_bytes() + os.fsencode(what)).hexdigest()[:16]
-    return run.path / "library" / f"{key}.npz"
+    return run.path / "library" / f"{key}{suffix}"
 
 
-def _save(cache: files.Path, **arrays: Any) -> None:
+def _save(cache: files.Path, write: Callable[[], object]) -> None:
     """A run directory that cannot be written to is no error: the library is embedded anew each time."""
     try:
-        with files.replacing(cache) as temporary:
-            np.savez(temporary, **arrays)
+        write()
     except (OSError, UserError) as error:
         print(f"{cache}: not written ({error}); what is searched is embedded anew each time", file=sys.stderr)

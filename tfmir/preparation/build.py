@@ -1,7 +1,7 @@
 """A record set from a corpus: plan the shards, write what is missing, publish the manifest.
 
-What is finished is known from `.build/`: the plan's fingerprint and one JSON file per finished shard. It makes a
-build resumable, and it is removed when `manifest.json`, the mark of a finished set, has been written.
+What is finished is known from `.build/`: the plan's fingerprint, and what `resumable.py` notes there. The folder is
+removed when `manifest.json`, the mark of a finished set, has been written.
 """
 
 from __future__ import annotations
@@ -12,11 +12,8 @@ from collections.abc import Iterable, Sequence
 
 from tfmir import files
 from tfmir.corpora.corpus import SPLITS, Corpus, Track
-from tfmir.corpora.spelling import one_line
 from tfmir.data.records import (
     MANIFEST,
-    REJECTED,
-    REMARKS,
     Manifest,
     Shard,
     Split,
@@ -28,10 +25,20 @@ from tfmir.params import FeatureParams
 from tfmir.preparation.engine import run_tasks
 from tfmir.preparation.plan import Plan, make_plan
 from tfmir.preparation.repair import damaged_shards, repaired
+from tfmir.preparation.resumable import (
+    REJECTED,
+    STATE,
+    begun,
+    clear_leftovers,
+    list_tracks,
+    note,
+    noted,
+    refuse_too_many,
+)
 from tfmir.preparation.writer import ShardResult, write_shard
 from tfmir.vocabulary import Vocabulary
 
-_PRINTED_REJECTIONS = 20
+_SHARDS = ".tfrecord-*"
 
 
 def build_records(
@@ -65,7 +72,7 @@ def build_records(
         print(f"{folder}: finished already; nothing to do")
         return load_manifest(output)
     busy = f"--output={output}: another prepare is writing it: wait for it, or end it"
-    with files.locked(folder / ".build/lock", busy=busy):
+    with files.locked(folder / STATE / "lock", busy=busy):
         todo, done = _to_do(folder, plan)
         print(
             f"{output}: {len(plan.shards)} shards of {len(corpus.tracks)} tracks, {len(done)} shards are there already"
@@ -80,30 +87,23 @@ def build_records(
             scheduler=scheduler,
         )
         done |= {result.file: result for result in results}
-        _clear_leftovers(folder)
+        clear_leftovers(folder, _SHARDS)
         if (folder / MANIFEST).exists():
             return repaired(folder, done)
         _write_rejected(folder, done, len(corpus.tracks), max_rejected_fraction)
         manifest = _manifest(corpus, name, plan, done, features)
         save_manifest(output, manifest)
-        files.remove_tree(folder / ".build")
+        files.remove_tree(folder / STATE)
         _summarise(folder, manifest, corpus, features)
         return manifest
 
 
 def _write_and_note(tracks: Sequence[Track], path: str, vocabulary: Vocabulary, features: FeatureParams) -> ShardResult:
-    """The task of a worker: the shard, then the note that it is finished.
-
-    Where a worker has died over this shard before, each file is decoded in a process of its own, so that the one to
-    blame is rejected by name.
-    """
-    state = files.to_path(path).parent / ".build"
-    begun = state / f"{files.to_path(path).name}.begun"
-    died = begun.exists()
-    files.write_text(begun, "")
-    result = write_shard(tracks, path, vocabulary=vocabulary, features=features, isolated=died)
-    files.write_json(state / f"{result.file}.json", dataclasses.asdict(result))
-    begun.unlink(missing_ok=True)  # a task whose worker lost its connection runs twice
+    """The task of a worker: the shard, then the note that it is finished; see `resumable.begun`."""
+    state, file = files.to_path(path).parent / STATE, files.to_path(path).name
+    with begun(state, file) as died:
+        result = write_shard(tracks, path, vocabulary=vocabulary, features=features, isolated=died)
+        note(state, file, dataclasses.asdict(result))
     return result
 
 
@@ -123,7 +123,7 @@ def _to_do(folder: files.Path, plan: Plan) -> tuple[dict[tuple[str, str], tuple[
             )
         damaged = damaged_shards(folder, manifest)
         return {key: tracks for key, tracks in plan.shards.items() if key[1] in damaged}, {}
-    state = folder / ".build"
+    state = folder / STATE
     _claim(state, plan)
     done = _finished_shards(folder, state, plan)
     return {key: tracks for key, tracks in plan.shards.items() if key[1] not in done}, done
@@ -131,59 +131,33 @@ def _to_do(folder: files.Path, plan: Plan) -> tuple[dict[tuple[str, str], tuple[
 
 def _claim(state: files.Path, plan: Plan) -> None:
     """Marks the directory as being built by this plan."""
-    note = state / "plan.sha256"
-    if note.exists() and not plan.made(note.read_text().strip()):
+    claim = state / "plan.sha256"
+    if claim.exists() and not plan.made(claim.read_text().strip()):
         raise UserError(
             f"{state.parent} holds an unfinished build of other tracks, tags or settings: "
             "give the same flags to finish it, choose another --output, or remove it"
         )
-    files.write_text(note, plan.fingerprint + "\n")
-    _clear_leftovers(state.parent)
-
-
-def _clear_leftovers(folder: files.Path) -> None:
-    """Removes what killed processes leave behind; nobody is writing when this is called.
-
-    Marks of shards that were begun stay: a build that hung in a file, and was killed, decodes that shard in isolation.
-    """
-    for leftover in [*files.leftovers(folder, ".tfrecord-*"), *files.leftovers(folder / ".build", ".json")]:
-        leftover.unlink(missing_ok=True)
+    files.write_text(claim, plan.fingerprint + "\n")
+    clear_leftovers(state.parent, _SHARDS)
 
 
 def _finished_shards(folder: files.Path, state: files.Path, plan: Plan) -> dict[str, ShardResult]:
     """Shards to keep. Those with rejected tracks are tried again: the files may have been mended."""
     done = {}
     for _, file in plan.shards:
-        note = state / f"{file}.json"
-        if note.exists() and (folder / file).exists():
-            result = ShardResult(**files.read_json(note))
+        said = noted(state, file)
+        if said and (folder / file).exists():
+            result = ShardResult(**said)
             if not result.rejected:
                 done[file] = result
     return done
 
 
 def _write_rejected(folder: files.Path, done: dict[str, ShardResult], tracks: int, limit: float) -> None:
-    remarks = sorted(row for result in done.values() for row in map(tuple, result.remarks))
-    if remarks:
-        said = f"{len(remarks)} of {tracks} tracks are used although something is wrong with their files"
-        _list_tracks(folder / REMARKS, ("track", "path", "remark"), remarks, said)
-    rejected = sorted(row for result in done.values() for row in map(tuple, result.rejected))
-    said = f"{len(rejected)} of {tracks} tracks are rejected"
-    _list_tracks(folder / REJECTED, ("track", "path", "reason"), rejected, said)
-    if len(rejected) > limit * tracks:
-        raise UserError(
-            f"{len(rejected)} of {tracks} tracks are rejected, more than --max_rejected_fraction={limit:g} allows: "
-            "mend the files or raise the limit, then give the command again; finished shards are kept"
-        )
-
-
-def _list_tracks(path: files.Path, head: tuple[str, ...], rows: Sequence[tuple[str, ...]], said: str) -> None:
-    """Writes the rows as a table, and prints the first of them, if there are any."""
-    lines = ["\t".join(one_line(cell) for cell in row) for row in [head, *rows]]
-    files.write_text(path, "\n".join(lines) + "\n")
-    if rows:
-        print(f"{said}; all of them with reasons: {path}")
-        print("\n".join(f"  {line}" for line in lines[1 : 1 + _PRINTED_REJECTIONS]))
+    rejected = [row for result in done.values() for row in result.rejected]
+    remarks = [row for result in done.values() for row in result.remarks]
+    list_tracks(folder, rejected=rejected, remarks=remarks, tracks=tracks)
+    refuse_too_many(len(rejected), tracks, limit, kept="shards")
 
 
 def _manifest(corpus: Corpus, name: str, plan: Plan, done: dict[str, ShardResult], features: FeatureParams) -> Manifest:

@@ -9,9 +9,10 @@ from tqdm import tqdm
 from tfmir import files
 from tfmir.data.records import Manifest, load_manifest, missing_shards
 from tfmir.errors import UserError
+from tfmir.preparation.resumable import STATE
 from tfmir.preparation.writer import ShardResult
 
-_NOTE = ".build/damaged.json"
+_NOTE = f"{STATE}/damaged.json"
 
 
 def verify(records: str) -> None:
@@ -63,6 +64,6 @@ def repaired(folder: files.Path, done: Mapping[str, ShardResult]) -> Manifest:
             f"{folder}: {len(changed)} of the {len(done)} damaged shards are not what they were, the first is "
             f"{changed[0]}: the audio, or what decodes it, has changed since: remove the set and prepare it again"
         )
-    files.remove_tree(folder / ".build")
+    files.remove_tree(folder / STATE)
     print(f"{folder}: {len(done)} damaged shards are written anew, with the bytes that they had")
     return manifest

@@ -1,0 +1,119 @@
+"""A catalogue: the embedding of every song of a library, as Parquet, made once and kept up to date.
+
+    python -m tfmir.embed --run=runs/proxy --library=~/Music --output=embeddings/music
+    python -m tfmir.embed --run=runs/proxy --library=s3://bucket/music --output=embeddings/music --projector
+
+Interrupted at any moment, the same command goes on where it stopped. Given again, it embeds what is new or changed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import TYPE_CHECKING, Any
+
+from tfmir import command, files
+from tfmir.errors import UserError
+from tfmir.params import field
+
+if TYPE_CHECKING:
+    from tfmir.inference.publishing import Labels
+    from tfmir.run_directory import Run
+
+_ANNOTATIONS = "annotations.csv"
+
+
+@dataclasses.dataclass(frozen=True)
+class EmbedParams:
+    """Flags of the command."""
+
+    run: str = field("", "run directory, such as runs/proxy", path=True)
+    library: str = field("", "folder of the songs, or its URL (s3://…)", path=True)
+    output: str = field("", "directory of the embeddings (default: embeddings/<name of the library>)", path=True)
+    annotations: str = field(
+        "",
+        "CSV file of artists and tags, as prepare --corpus=folder reads it (default: <library>/annotations.csv)",
+        path=True,
+    )
+    workers: int = field(0, "processes of the local cluster; 0: one a core", lower=0)
+    scheduler: str = field("", "address of a running Dask scheduler, tcp://host:port, instead of a local cluster")
+    excerpts: bool = field(False, "keep the embedding of every excerpt of 3 s too")
+    projector: bool = field(False, "write vectors and metadata of 10 000 songs for TensorBoard's projector too")
+    max_rejected_fraction: float = field(0.01, "fail if a larger share of songs is rejected", lower=0.0, upper=1.0)
+
+    @property
+    def folder(self) -> str:
+        """Where the embeddings go."""
+        return _absolute(self.output or f"embeddings/{os.path.basename(self.library)}")
+
+
+def main(params: EmbedParams) -> dict[str, Any]:
+    """Embeds a library, or what is new or changed in it; returns what `embeddings.json` says.
+
+    Raises:
+      UserError: no such run or library, an output of another origin, or too many songs that cannot be used.
+    """
+    if not params.library:
+        raise UserError("--library is empty: name the folder of the songs")
+    if not files.to_path(params.library).is_dir():
+        raise UserError(f"--library={params.library}: no such folder")
+    from tfmir.inference.catalogue import embed_library
+    from tfmir.inference.embeddings import read_embeddings
+    from tfmir.inference.parts import Job
+    from tfmir.inference.projector import write_projector
+    from tfmir.run_directory import trained_run
+
+    run = trained_run(_absolute(params.run))
+    card = _card(run)
+    said = embed_library(
+        Job(str(run.path), card["weights_sha256"], _absolute(params.library), params.excerpts),
+        params.folder,
+        labels=_labels(params),
+        card=card,
+        max_rejected_fraction=params.max_rejected_fraction,
+        workers=params.workers,
+        scheduler=params.scheduler,
+    )
+    size = sum(files.size(files.to_path(params.folder) / shard["file"]) for shard in said["shards"])
+    print(
+        f"{params.folder}: {said['tracks']} songs in {len(said['shards'])} shards, {size / 1e6:.1f} MB, "
+        f"{said['rejected']} rejected"
+    )
+    if params.projector:
+        where = f"{params.folder}/projector"
+        shown = write_projector(read_embeddings(params.folder), where)
+        print(f"{shown} songs for the projector: tensorboard --logdir={where}")
+    return said
+
+
+def _labels(params: EmbedParams) -> dict[str, Labels]:
+    """Artist and tags of the songs that the annotations name, by their ids; read as `prepare` reads them."""
+    from tfmir.corpora import folder
+    from tfmir.inference.publishing import Labels
+
+    default = files.to_path(params.library) / _ANNOTATIONS
+    given = params.annotations or (str(default) if default.exists() else "")
+    if not given:
+        return {}
+    try:
+        with files.reading(given) as name:
+            corpus = folder.load(params.library, name)
+    except FileNotFoundError as error:
+        raise UserError(f"--annotations={given}: no such file") from error
+    names = corpus.vocabulary.tags
+    return {track.track_id: Labels(track.artist_id, tuple(names[tag] for tag in track.tags)) for track in corpus.tracks}
+
+
+def _card(run: Run) -> dict[str, Any]:
+    from tfmir.serving.bundle import card
+
+    return {**card(run), "weights_sha256": files.sha256(run.best_weights)}
+
+
+def _absolute(path: str) -> str:
+    """A path as a worker reaches it, whose working directory is another one."""
+    return path if files.is_remote(path) or not path else os.path.realpath(path)
+
+
+if __name__ == "__main__":
+    command.run(main, EmbedParams)
