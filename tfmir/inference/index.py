@@ -57,7 +57,8 @@ class Index(Searchable):
 
     def facts(self, rows: Sequence[int]) -> list[dict[str, Any]]:
         """Of each row: `track_id`, `path`, `artist`, `tags`, `size`, `mtime_ns`."""
-        return self.tracks.select(_FACTS).take(pa.array(rows, pa.int64())).to_pylist()
+        columns = {name: self.tracks[name] for name in _FACTS}  # a `take` of texts may copy all of them
+        return [{name: column[row].as_py() for name, column in columns.items()} for row in rows]
 
     def map(self, space: str) -> np.ndarray | None:
         """float32 [tracks, 2], NaN outside the sample: a map of `whole` or of a notion; None if there is none."""
