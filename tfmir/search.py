@@ -2,6 +2,7 @@
 
 python -m tfmir.search --run=runs/proxy --library=~/Music --like=song.mp3 --weights=mood=1,genre=0.2
 python -m tfmir.search --run=runs/proxy --library=test --like=test/00003.flac --weights=mood=1 --json
+python -m tfmir.search --index=index/music --like=song.mp3 --weights=mood=1 --tags=genre/rock --diverse
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import pathlib
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tfmir import command
@@ -17,7 +19,8 @@ from tfmir.errors import UserError
 from tfmir.params import field
 
 if TYPE_CHECKING:
-    from tfmir.inference.library import Library
+    import numpy as np
+
     from tfmir.inference.ranking import Hit
 
 
@@ -28,22 +31,50 @@ class SearchParams:
     run: str = field("", "run directory, such as runs/proxy", path=True)
     records: str = field("", "where the run's records are now, if they were moved since its training", path=True)
     library: str = field("test", "what is searched: a folder of audio, or a split of the run's records", path="or name")
+    index: str = field("", "searched instead of --library: a folder made by tfmir.index, or qdrant://host", path=True)
+    endpoint: str = field("", "http://host:8501 or grpc://host:8500: embeds --like instead of --run, with --index")
     like: str = field("", "an audio file, or the id of a track in the library", path="or name")
     weights: str = field("", "notion=weight,…, of at most 1e6: what counts in the ranking; empty: the whole space")
+    tags: str = field("", "notion/tag,…: only tracks that carry all of them, with --index")
+    artist: str = field("", "only tracks by this artist, with --index")
+    diverse: bool = field(False, "at most one track by the same artist, with --index")
     top: int = field(10, "how many results", lower=1)
     json: bool = field(False, "print JSON (the fields are documented in README)")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Answer:
+    """What is printed: hits, the weights, the tags of the song itself if they are known, and the notions' columns."""
+
+    hits: Sequence[Hit]
+    weights: Mapping[str, float]
+    tags: Sequence[str]
+    notions: tuple[str, ...]
 
 
 def main(params: SearchParams) -> None:
     """Prints the ranking."""
     if not params.like:
         raise UserError("--like is empty: give an audio file or the id of a track in the library")
+    answer = _of_index(params) if params.index else _of_library(params)
+    if params.json:
+        results = [_to_json(hit) for hit in answer.hits]
+        print(json.dumps({"like": params.like, "weights": answer.weights, "results": results}, indent=2))
+    else:
+        _print_table(params.like, answer)
+
+
+def _of_library(params: SearchParams) -> _Answer:
     from tfmir.inference.library import folder_library, split_library
-    from tfmir.inference.query import find_query, found_path
+    from tfmir.inference.paths import found_path
+    from tfmir.inference.query import find_query
     from tfmir.inference.ranking import parse_weights, rank
     from tfmir.inference.weights import load_system
     from tfmir.run_directory import trained_run
 
+    for name in ("endpoint", "tags", "artist", "diverse"):
+        if getattr(params, name):
+            raise UserError(f"--{name} needs --index: embed the library (tfmir.embed) and index it (tfmir.index) first")
     run = trained_run(params.run)
     vocabulary, disentangled = run.vocabulary, run.params.system.disentangled
     weights = parse_weights(params.weights, vocabulary, disentangled=disentangled)
@@ -57,24 +88,91 @@ def main(params: SearchParams) -> None:
     hits = rank(
         library, query.embedding, vocabulary=vocabulary, weights=weights, top=params.top, exclude=query.track_ids
     )
-    if params.json:
-        results = [dataclasses.asdict(hit) for hit in hits]
-        print(json.dumps({"like": params.like, "weights": weights, "results": results}, indent=2))
+    tags = dict(zip(library.track_ids, library.tags, strict=True)).get(params.like, ())
+    return _Answer(hits, weights, tags, vocabulary.notions if disentangled else ())
+
+
+def _of_index(params: SearchParams) -> _Answer:
+    from tfmir.inference.index import open_index
+    from tfmir.inference.qdrant import is_server, open_server
+    from tfmir.inference.ranking import parse_weights
+
+    index = (open_server if is_server(params.index) else open_index)(params.index)
+    weights = parse_weights(params.weights, index.vocabulary, disentangled=bool(index.notions))
+    embed = _embedder(params, index.weights_sha256)
+    rows = index.rows_of(params.like)
+    if rows:
+        query, tags = index.embedding(rows[0]), index.facts(rows[:1])[0]["tags"]
     else:
-        _print_table(params.like, library, hits, vocabulary.notions if disentangled else ())
+        query, tags = embed(_existing(params, index.library)), ()
+    hits = index.search(
+        query,
+        weights=weights,
+        top=params.top,
+        exclude=rows,
+        tags=tuple(filter(None, (tag.strip() for tag in params.tags.split(",")))),
+        artist=params.artist,
+        diverse=params.diverse,
+    )
+    return _Answer(hits, weights, tags, index.notions)
 
 
-def _print_table(like: str, library: Library, hits: list[Hit], notions: tuple[str, ...]) -> None:
+def _embedder(params: SearchParams, weights_sha256: str) -> Callable[[str], np.ndarray]:
+    """What gives the embedding of a file; refuses a run or a server of other weights than the index's at once."""
+    if params.endpoint and params.run:
+        raise UserError("--run and --endpoint: one of them embeds what is not in the index: leave the other out")
+    if params.endpoint:
+        from tfmir.serving.client import Client
+
+        client = Client(params.endpoint)
+        client.refuse_other_weights(weights_sha256)
+        return lambda path: client.embed_file(path).embedding
+    if params.run:
+        from tfmir.inference.embedder import run_embedder
+
+        return run_embedder(params.run, weights_sha256)
+    return _nobody
+
+
+def _nobody(path: str) -> np.ndarray:
     from tfmir.corpora.spelling import one_line
 
-    tags = dict(zip(library.track_ids, library.tags, strict=True)).get(like, ())
-    names = [one_line(hit.track_id) for hit in hits]
-    width = max(map(len, ["track", *names]))
-    print(f"like {one_line(like)}" + (f"  ({', '.join(tags)})" if tags else ""))
-    print(f"{'':>4}  {'track':<{width}}{'score':>8}{''.join(f'{notion:>12}' for notion in notions)}  tags")
-    for hit, name in zip(hits, names, strict=True):
-        cosines = "".join(f"{hit.similarities[notion]:12.3f}" for notion in notions)
-        print(f"{hit.rank:>3}.  {name:<{width}}{hit.score:8.3f}{cosines}  {', '.join(hit.tags)}")
+    said = "name what embeds it, with --run=<the index's run> or --endpoint=<a server that has it>"
+    raise UserError(f"--like={one_line(path)} is not in the index: {said}")
+
+
+def _existing(params: SearchParams, library: str) -> str:
+    """The file that is meant by --like.
+
+    Raises:
+      UserError: there is none.
+    """
+    from tfmir.corpora.spelling import one_line
+    from tfmir.inference.paths import found_path
+
+    path = found_path(params.like)
+    if not path:
+        raise UserError(f"--like={one_line(params.like)} is neither a file nor a track of the index (of {library})")
+    return path
+
+
+def _to_json(hit: Hit) -> dict[str, object]:
+    return {name: value for name, value in dataclasses.asdict(hit).items() if name != "row"}
+
+
+def _print_table(like: str, answer: _Answer) -> None:
+    from tfmir.corpora.spelling import one_line
+
+    names = [one_line(hit.track_id) for hit in answer.hits]
+    artists = [one_line(hit.artist) for hit in answer.hits]
+    width, of_artists = max(map(len, ["track", *names])), max(map(len, artists), default=0)
+    by = f"  {'artist':<{of_artists}}" if of_artists else ""
+    print(f"like {one_line(like)}" + (f"  ({', '.join(answer.tags)})" if answer.tags else ""))
+    print(f"{'':>4}  {'track':<{width}}{'score':>8}{''.join(f'{notion:>12}' for notion in answer.notions)}{by}  tags")
+    for hit, name, artist in zip(answer.hits, names, artists, strict=True):
+        cosines = "".join(f"{hit.similarities[notion]:12.3f}" for notion in answer.notions)
+        by = f"  {artist:<{max(of_artists, 6)}}" if of_artists else ""
+        print(f"{hit.rank:>3}.  {name:<{width}}{hit.score:8.3f}{cosines}{by}  {', '.join(hit.tags)}")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 from PIL import Image
-from threadpoolctl import threadpool_info
 
 from tfmir.evaluation import plots
 from tfmir.evaluation.baselines import random_embeddings
@@ -148,17 +147,3 @@ def test_names_that_look_like_formulas_are_shown_as_they_are(data, report, drawn
     assert {*ODD_NAMES.notions} <= set(shown[1])
     assert {"$x^2$", "_live", "a_b$", r"$\frac{$", "whole space, by _genre_", "_mood sub-space"} <= set(shown[0])
     assert "_my_$run$" in shown[2]
-
-
-def test_tsne_runs_on_one_thread(monkeypatch):
-    """Twelve points took 21 s on two threads that waited for two busy cores, 0.1 s on one."""
-    threads = []
-
-    class Recorder(plots.TSNE):
-        def fit_transform(self, points):
-            threads.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "openmp")
-            return super().fit_transform(points)
-
-    monkeypatch.setattr(plots, "TSNE", Recorder)
-    assert plots.project(np.random.default_rng(0).random((12, 8)), seed=0).shape == (12, 2)
-    assert set(threads) == {1}

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
-from sklearn.manifold import TSNE
-from threadpoolctl import threadpool_limits
 
 from tfmir import files
 from tfmir.evaluation.tables import contenders
 from tfmir.figures import COLOURS, legend, log_ticks, plt, save
+from tfmir.inference.maps import LEAST_POINTS, project
 from tfmir.vocabulary import Vocabulary
 
 CAPTIONS = {
@@ -22,7 +21,6 @@ CAPTIONS = {
     "leakage.png": "Share of a notion's triplets (column) that each sub-space (row) predicts",
     "training.png": "Loss and learning rate by epoch",
 }
-LEAST_POINTS = 4  # of a t-SNE: its perplexity, a third of the other points, is no less than 1
 _COLOURED_TAGS = 3
 _MAX_POINTS = 1000
 
@@ -143,17 +141,6 @@ def recall_curves(report: Mapping[str, Any], path: files.Path) -> None:
     axes.set(xlabel="k", ylabel="recall at k", ylim=(0, 1))
     legend(axes, lines)
     save(figure, path)
-
-
-def project(points: np.ndarray, seed: int) -> np.ndarray:
-    """float32 [tracks, 2]: t-SNE of [tracks, dim] by cosine (van der Maaten and Hinton, 2008).
-
-    On one thread: an iteration over a thousand points takes less time than threads that wait for a busy core.
-    """
-    perplexity = min(30.0, (len(points) - 1) / 3)
-    model = TSNE(2, metric="cosine", init="random", perplexity=perplexity, random_state=seed)
-    with threadpool_limits(1, user_api="openmp"):
-        return model.fit_transform(points)
 
 
 def _scatter(

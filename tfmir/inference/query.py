@@ -12,6 +12,7 @@ from tfmir.data.audio import AudioError
 from tfmir.errors import UserError
 from tfmir.inference.audio import embed_file
 from tfmir.inference.library import Library
+from tfmir.inference.paths import found_path, is_same
 from tfmir.model.system import System
 
 
@@ -48,7 +49,7 @@ def find_query(like: str, library: Library, system: System, *, folder: str = "")
     if not track and not path:
         track = next((name for name in ids if composed(name) == composed(like)), "")
     file = os.path.join(folder, track) if track else path
-    own = tuple(name for name in ids if name == track or (folder and _is_same(os.path.join(folder, name), file)))
+    own = tuple(name for name in ids if name == track or (folder and is_same(os.path.join(folder, name), file)))
     if own:
         return Query(library.embeddings[ids.index(own[0])], own)
     if not path:
@@ -57,26 +58,3 @@ def find_query(like: str, library: Library, system: System, *, folder: str = "")
         return Query(embed_file(system, path), ())
     except AudioError as error:
         raise UserError(f"--like={one_line(like)}: {one_line(str(error))}") from error
-
-
-def found_path(path: str) -> str:
-    """A path as the disk has it, from the home where it begins with `~`; empty if there is nothing.
-
-    A name that is not there may be there in the other Unicode form: `é` as one character (NFC) or as two (NFD).
-    """
-    path = os.path.expanduser(path)
-    if os.path.exists(path):
-        return path
-    above, name = os.path.split(path.rstrip("/"))
-    folder = found_path(above or ".") if name else ""
-    if not os.path.isdir(folder):
-        return ""
-    paths = (os.path.join(folder, other) for other in sorted(os.listdir(folder)) if composed(other) == composed(name))
-    return next(filter(os.path.exists, paths), "")
-
-
-def _is_same(path: str, other: str) -> bool:
-    try:
-        return os.path.samefile(path, other)
-    except OSError:  # one of them is not there any more
-        return False

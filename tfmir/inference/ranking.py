@@ -1,18 +1,24 @@
-"""Ranks a library along notions, with exact inner products."""
+"""What every search shares, in memory, in an index or in a server: the weighted query, the order, the hits.
+
+It imports no TensorFlow: an index is searched without.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import faiss
 import numpy as np
 
 from tfmir.errors import UserError
-from tfmir.inference.library import Library
 from tfmir.inference.subspaces import subspace_embeddings
 from tfmir.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from tfmir.inference.library import Library
 
 # Bounds of the largest weight: far beyond them the scores, which are float32, are infinite or 0.
 LEAST, MOST = 1e-6, 1e6
@@ -20,13 +26,96 @@ LEAST, MOST = 1e-6, 1e6
 
 @dataclasses.dataclass(frozen=True)
 class Hit:
-    """One result: its rank from 1, the weighted score, and the cosine in each notion's sub-space."""
+    """One result.
+
+    Attributes:
+      rank: from 1.
+      track_id: its name.
+      score: the weighted sum of cosines, or the inner product in the whole space.
+      similarities: notion -> cosine in its sub-space.
+      tags: where they are known, else empty.
+      row: its number in what was searched.
+      artist: empty if unknown.
+    """
 
     rank: int
     track_id: str
     score: float
     similarities: dict[str, float]
     tags: tuple[str, ...]
+    row: int
+    artist: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Scored:
+    """Rows and their scores: int64 [k] and float32 [k]."""
+
+    rows: np.ndarray
+    scores: np.ndarray
+
+    def first(self, count: int) -> Scored:
+        """The `count` best, in order: by score, and rows of equal score by their number."""
+        order = np.lexsort((self.rows, -self.scores))[:count]
+        return Scored(self.rows[order], self.scores[order])
+
+
+def query_parts(query: np.ndarray, vocabulary: Vocabulary) -> dict[str, np.ndarray]:
+    """Notion -> float32 [dim / notions], the unit part of a query [dim]; zeros where it is dead."""
+    return {notion: part[0] for notion, part in subspace_embeddings(query[np.newaxis], vocabulary).items()}
+
+
+def weighted_query(parts: Mapping[str, np.ndarray], weights: Mapping[str, float]) -> np.ndarray:
+    """float32 [dim]: the unit parts times their weights, side by side.
+
+    Every sub-space is normalised, so that the inner product of this with a track's unit parts side by side is the
+    whole weighted sum `sum_s weight_s · cos_s(query, track)`.
+    """
+    return np.concatenate([np.float32(weights.get(notion, 0.0)) * part for notion, part in parts.items()])
+
+
+def best(
+    fetch: Callable[[int], Scored],
+    *,
+    total: int,
+    top: int,
+    exclude: Collection[int] = (),
+    artists: Callable[[np.ndarray], Sequence[str]] | None = None,
+) -> Scored:
+    """The best rows in their one order, with equal scores by row, whatever `fetch` leaves out among equals.
+
+    Args:
+      fetch: a number -> so many of the best rows, in any order; fewer only if there are no more.
+      total: how many rows there are.
+      top: how many are wanted.
+      exclude: rows that are left out.
+      artists: rows -> artist of each, to keep one row of an artist; of unknown artists, whose name is empty, each.
+
+    Returns:
+      At most `top` rows, best first.
+    """
+    count = top + len(exclude) + 1
+    while True:
+        found = fetch(min(count, total)).first(count)
+        complete = count >= total or len(found.rows) < count
+        # Of those with the lowest score there may be more, of lower rows, that were not fetched.
+        certain = len(found.rows) if complete else int(np.sum(found.scores > found.scores[-1]))
+        names = artists(found.rows[:certain]) if artists else [""] * certain
+        kept = _admitted(found.rows[:certain], names, exclude)
+        if complete or len(kept) >= top:
+            return Scored(found.rows[kept[:top]], found.scores[kept[:top]])
+        count *= 4
+
+
+def _admitted(rows: np.ndarray, artists: Sequence[str], exclude: Collection[int]) -> list[int]:
+    """Places of the rows that stay."""
+    kept, seen = [], set()
+    for place, (row, artist) in enumerate(zip(rows.tolist(), artists, strict=True)):
+        if row not in exclude and artist not in seen:
+            kept.append(place)
+            if artist:
+                seen.add(artist)
+    return kept
 
 
 def rank(
@@ -38,10 +127,7 @@ def rank(
     top: int,
     exclude: Collection[str] = (),
 ) -> list[Hit]:
-    """Ranks the library by `sum_s weight_s · cos_s(query, track)`.
-
-    Every sub-space is normalised, so with the query's parts multiplied by their weights the whole weighted sum is
-    one inner product of concatenated sub-spaces: faiss' exact index answers it like any other.
+    """Ranks a library in memory by `sum_s weight_s · cos_s(query, track)`, with faiss' exact inner product.
 
     Args:
       library: what is searched.
@@ -54,28 +140,28 @@ def rank(
     Returns:
       At most `top` hits, best first.
     """
-    parts = subspace_embeddings(library.embeddings, vocabulary)
-    query_parts = {notion: part[0] for notion, part in subspace_embeddings(query[np.newaxis], vocabulary).items()}
-    if weights:
-        matrix = np.concatenate(list(parts.values()), axis=1)
-        vector = np.concatenate([weights.get(notion, 0.0) * part for notion, part in query_parts.items()])
-    else:
-        matrix, vector = library.embeddings, query
+    parts, asked = subspace_embeddings(library.embeddings, vocabulary), query_parts(query, vocabulary)
+    matrix = np.concatenate(list(parts.values()), axis=1) if weights else library.embeddings
+    vector = weighted_query(asked, weights) if weights else query
     index = faiss.IndexFlatIP(matrix.shape[1])
     index.add(np.ascontiguousarray(matrix, np.float32))
-    count = min(len(library.track_ids), top + len(exclude))
-    scores, rows = index.search(vector[np.newaxis].astype(np.float32), count)
-    found = [(int(row), float(score)) for row, score in zip(rows[0], scores[0], strict=True)]
-    kept = [(row, score) for row, score in found if library.track_ids[row] not in exclude][:top]
+
+    def fetch(count: int) -> Scored:
+        scores, rows = index.search(vector[np.newaxis].astype(np.float32), count)
+        return Scored(rows[0], scores[0])
+
+    left_out = {row for row, name in enumerate(library.track_ids) if name in exclude}
+    found = best(fetch, total=len(library.track_ids), top=top, exclude=left_out)
     return [
         Hit(
-            rank=rank,
+            rank=place,
             track_id=library.track_ids[row],
             score=score,
-            similarities={notion: float(parts[notion][row] @ query_parts[notion]) for notion in parts},
+            similarities={notion: float(parts[notion][row] @ asked[notion]) for notion in parts},
             tags=library.tags[row],
+            row=row,
         )
-        for rank, (row, score) in enumerate(kept, start=1)
+        for place, (row, score) in enumerate(zip(found.rows.tolist(), found.scores.tolist(), strict=True), start=1)
     ]
 
 
