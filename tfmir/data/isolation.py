@@ -123,6 +123,13 @@ class _Running:
         return answer or Answer(f"{self.child.end()}: tried twice")
 
 
+@atexit.register
+def _end_children() -> None:
+    """A server may end while a thread of it waits for a child that hangs, which would go on without it."""
+    for process in tuple(_running):
+        process.kill()
+
+
 class _Child:
     """The process, begun when it is needed, and anew where a file has ended it."""
 
@@ -237,13 +244,6 @@ def _done(task: Task) -> Answer:
         return Answer("", waveform, remarks=tuple(said))
     except AudioError as error:
         return Answer(" ".join(str(error).split()))
-
-
-@atexit.register
-def _end_children() -> None:
-    """A server may end while a thread of it waits for a child that hangs, which would go on without it."""
-    for process in tuple(_running):
-        process.kill()
 
 
 def _limit_memory() -> None:
