@@ -1,50 +1,153 @@
-"""The command: what it refuses, what it says, how it ends; and the page itself in a browser without a network."""
+"""The command: what it refuses, what it says, how it ends. The page itself is in `test_page_in_a_browser.py`."""
 
+import builtins
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
 import sys
-import threading
-import time
 import urllib.error
 import urllib.request
 
-import numpy as np
 import pytest
 
-from tests.fixtures.commands import called
-from tests.fixtures.page import TAGS, Standin, track_id, untrained_run, write_songs
-from tfmir import files
+from tests.fixtures.page import track_id, untrained_run, write_index, write_songs
+from tfmir import page
 from tfmir.errors import UserError
-from tfmir.inference import index as index_module
-from tfmir.serving.page.app import build_app
-from tfmir.serving.page.catalogue import Catalogue
-from tfmir.serving.page.embedders import RunEmbedder
-from tfmir.serving.page.server import running
-from tfmir.serving.page.uploads import Uploads
-
-pytest_plugins = []
+from tfmir.flags import parse
 
 
 @pytest.fixture(scope="module")
-def songs(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("songs")
-    write_songs(folder)
+def home(tmp_path_factory):
+    """Songs, a run and the index of them."""
+    folder = tmp_path_factory.mktemp("page")
+    write_songs(folder / "songs")
+    write_index(folder, folder / "songs", untrained_run(str(folder / "run")))
     return folder
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    return untrained_run(str(tmp_path_factory.mktemp("runs") / "new"))
+def call(*flags):
+    page.main(parse(["tfmir", *map(str, flags)], page.PageParams))
+
+
+def test_it_opens_without_tensorflow_answers_and_ends_at_a_signal(home, tmp_path):
+    """The exit code is 0, nothing is left in the folder for temporary files, and no process either."""
+    words = [
+        sys.executable,
+        "-X",
+        "importtime",
+        "-m",
+        "tfmir.page",
+        f"--index={home}/index",
+        f"--run={home}/run",
+        "--port=0",
+    ]
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    with open(tmp_path / "said", "w") as said:
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=said, text=True, env=environment)
+    try:
+        line = process.stdout.readline()
+        address = line.split()[1]
+        assert address.startswith("http://127.0.0.1:")
+        with urllib.request.urlopen(
+            f"{address}api/search?like={track_id(0)}&weights=mood=1&top=3", timeout=20
+        ) as answer:
+            assert [hit["row"] for hit in json.load(answer)["hits"]] == [33, 26, 19]
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(f"{address}audio/%2e%2e%2f%2e%2e%2fetc%2fpasswd", timeout=20)
+        rebound = urllib.request.Request(address, headers={"Host": "evil.example"})
+        with pytest.raises(urllib.error.HTTPError, match="421"):
+            urllib.request.urlopen(rebound, timeout=20)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        rest, _ = process.communicate(timeout=20)
+    assert (process.returncode, rest) == (0, "")
+    lines = (tmp_path / "said").read_text().splitlines()
+    loaded = {line.rpartition("|")[2].strip() for line in lines if line.startswith("import time:")}
+    assert "starlette.applications" in loaded
+    assert not [name for name in loaded if name.startswith(("tensorflow", "keras", "librosa"))]
+    assert not [line for line in lines if not line.startswith("import time:")]
+    assert [path.name for path in tmp_path.iterdir()] == ["said"]
+
+
+MISTAKES = {
+    "no index": ([], "--index is empty"),
+    "an index that is not there": (["--index=nowhere"], "nowhere"),
+    "a run that is not there": (["--index={home}/index", "--run=nowhere"], "--run=nowhere"),
+    "no audio folder": (["--index={home}/index", "--audio_dir=nowhere"], "--audio_dir=nowhere: no such folder"),
+    "audio in a store": (["--index={home}/index", "--audio_dir=s3://bucket/a"], "no such folder on this machine"),
+    "a host of others": (["--index={home}/index", "--host=203.0.113.7"], "--host=203.0.113.7"),
+    "a port that is none": (["--index={home}/index", "--port=70000"], "--port=70000 is too large"),
+}
+
+
+@pytest.mark.parametrize(("flags", "message"), MISTAKES.values(), ids=MISTAKES)
+def test_mistakes_are_one_line(home, flags, message):
+    with pytest.raises(UserError) as told:
+        call("--port=0", *(flag.format(home=home) for flag in flags))
+    assert message in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+def test_a_port_that_is_taken_is_one_line(home):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UserError, match=f"--port={port}: something listens there already"):
+            call(f"--index={home}/index", f"--port={port}")
+
+
+def test_a_run_of_other_weights_is_refused(home, tmp_path):
+    other = untrained_run(str(tmp_path / "other"))
+    with pytest.raises(UserError, match="--run=.*other has other weights"):
+        call(f"--index={home}/index", f"--run={other.path}", "--port=0")
+
+
+def test_without_the_extra_its_name_is_said(home, monkeypatch):
+    for name in [name for name in sys.modules if name.startswith(("tfmir.serving.page", "uvicorn"))]:
+        monkeypatch.delitem(sys.modules, name)
+    real = builtins.__import__
+
+    def without(name, *args, **kwargs):
+        if name.partition(".")[0] == "uvicorn":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(UserError, match=r"no uvicorn: the page needs an extra: pip install 'tfmir\[page\]'"):
+        call(f"--index={home}/index")
 
 
 @pytest.fixture
-def opened(songs, run, monkeypatch):
-    """The index of the catalogue of `tests/fixtures/page.py`, made with the run's weights."""
-    index = Standin(songs)
-    index.weights_sha256 = files.sha256(run.best_weights)
-    monkeypatch.setattr(index_module, "open_index", lambda folder: index)
-    return index
+def served(home, monkeypatch):
+    """What the command would serve, without serving it."""
+    from tfmir.serving.page import server
+
+    found = {}
+    monkeypatch.setattr(server, "serve", lambda app, taken, *, host: found.update(app=app, host=host))
+    return found
+
+
+def api(app):
+    from starlette.testclient import TestClient
+
+    return TestClient(app, base_url="http://127.0.0.1").get("/api/about").json()
+
+
+def test_without_a_run_uploads_are_off_and_with_one_they_are_on(home, served):
+    call(f"--index={home}/index", "--port=0")
+    assert api(served["app"])["uploads"] is False
+    call(f"--index={home}/index", f"--run={home}/run", "--port=0")
+    assert api(served["app"])["uploads"] is True
+
+
+def test_a_library_that_has_moved_is_named_anew(home, served, tmp_path, capsys):
+    (home / "songs").rename(home / "moved")
+    try:
+        call(f"--index={home}/index", "--port=0")
+        assert "no audio is played" in capsys.readouterr().out
+        assert api(served["app"])["audio"] is False
+        call(f"--index={home}/index", f"--audio_dir={home}/moved", "--port=0")
+        assert api(served["app"])["audio"] is True
+    finally:
+        (home / "moved").rename(home / "songs")

@@ -1,8 +1,8 @@
 """Opens a catalogue in a browser: listen, search along the notions that matter, see the map.
 
-python -m tfmir.page --index=indexes/music
-python -m tfmir.page --index=indexes/music --run=runs/proxy
-python -m tfmir.page --index=indexes/music --endpoint=http://localhost:8501 --audio_dir=~/Music
+python -m tfmir.page --index=index/music
+python -m tfmir.page --index=index/music --run=runs/proxy
+python -m tfmir.page --index=index/music --endpoint=http://localhost:8501 --audio_dir=~/Music
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tracks as the page gets them, and tracks found by typing; the ranks are derived by hand in `tests/fixtures/page.py`."""
+"""Tracks as the page gets them, and tracks found by typing, in the catalogue of `tests/fixtures/page.py`."""
 
 import numpy as np
 import pyarrow as pa

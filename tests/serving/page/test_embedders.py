@@ -53,7 +53,7 @@ class Endpoint:
 
 
 def endpoint_embedder(client):
-    return EndpointEmbedder(client, index="indexes/a", weights_sha256="a" * 64)
+    return EndpointEmbedder(client, index="index/a", weights_sha256="a" * 64)
 
 
 def test_an_endpoint_is_sent_the_decoded_song(path, decoded_here):
@@ -72,7 +72,9 @@ def test_an_endpoint_of_other_weights_is_refused_before_anything_is_sent(path, d
     assert not client.sent
 
 
-@pytest.mark.parametrize("client", [Endpoint(valid=False), Endpoint(embedding=(0.0, 0.0)), Endpoint(embedding=(np.nan, 1))])
+@pytest.mark.parametrize(
+    "client", [Endpoint(valid=False), Endpoint(embedding=(0.0, 0.0)), Endpoint(embedding=(np.nan, 1))]
+)
 def test_what_a_model_cannot_use_is_said(client, path, decoded_here):
     with pytest.raises(AudioError):
         endpoint_embedder(client).hear(path)

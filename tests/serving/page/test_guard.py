@@ -69,6 +69,11 @@ def test_every_answer_has_the_headers_that_keep_others_out(request_):
 
 
 def test_names_are_told_from_what_only_looks_like_them():
-    assert [host_name(text) for text in ("a:1", "[::1]", "a", "a:b", "[::1", "a/b", ":1")] == ["a", "::1", "a", *[""] * 4]
+    assert [host_name(text) for text in ("a:1", "[::1]", "a", "a:b", "[::1", "a/b", ":1")] == [
+        "a",
+        "::1",
+        "a",
+        *[""] * 4,
+    ]
     assert is_loopback("::1")
     assert not any(map(is_loopback, ("", "::", "10.0.0.1", "localhosts")))

@@ -88,7 +88,9 @@ def test_what_cannot_be_read_is_refused_with_its_reason(catalogue, words, status
     assert message in told.value.detail
 
 
-@pytest.mark.parametrize("weights", ["tempo=1", "mood", "mood=loud", "mood=inf", "mood=nan", "mood=1,mood=1", "genre=0"])
+@pytest.mark.parametrize(
+    "weights", ["tempo=1", "mood", "mood=loud", "mood=inf", "mood=nan", "mood=1,mood=1", "genre=0"]
+)
 def test_weights_are_as_the_search_command_takes_them(catalogue, weights):
     with pytest.raises(UserError, match="weights"):
         asked(catalogue, f"like={track_id(0)}&weights={weights}")

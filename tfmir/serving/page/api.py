@@ -76,7 +76,8 @@ class Api:
             for hit in asked.ask(self.catalogue)
         ]
         query = None if asked.row is None else self.catalogue.track(asked.row)
-        return JSONResponse({"query": query, "weights": asked.weights, "hits": hits})
+        typical = {notion: _rounded(cosine) for notion, cosine in self.catalogue.typical(asked.embedding).items()}
+        return JSONResponse({"query": query, "weights": asked.weights, "typical": typical, "hits": hits})
 
     def search_csv(self, request: Request) -> Response:
         """The same hits as a table."""
@@ -90,7 +91,9 @@ class Api:
         space = request.query_params.get("space", WHOLE)
         points = self.catalogue.index.map(space) if space in (WHOLE, *self.catalogue.index.notions) else None
         if points is None:
-            raise HTTPException(404, f"there is no map of this space ({one_line(space[:50])}): see --help of tfmir.index")
+            raise HTTPException(
+                404, f"there is no map of this space ({one_line(space[:50])}): see --help of tfmir.index"
+            )
         rows = np.flatnonzero(np.isfinite(points).all(axis=1))
         x, y = np.round(points[rows].astype(np.float64), 3).T
         return JSONResponse({"rows": rows.tolist(), "x": x.tolist(), "y": y.tolist(), "labels": self._labels(rows)})

@@ -11,12 +11,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tfmir.corpora.spelling import one_line
+from tfmir.inference.subspaces import subspace_embeddings
 from tfmir.serving.page.labels import Labels
+from tfmir.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from tfmir.inference.index import Index
 
 MOST_LETTERS = 200  # of what is typed
+_SAMPLE = 500  # songs
 _RANKED = 2000  # of so many matches the best come first; of more, those that stand first in the catalogue
 
 
@@ -30,6 +33,7 @@ class Catalogue:
     def __init__(self, index: Index):
         self.index = index
         self.labels = Labels(index)
+        self.vocabulary = Vocabulary.from_dict(index.card["notions"])
         self._ids = index.tracks["track_id"]
 
     def __len__(self) -> int:
@@ -41,7 +45,7 @@ class Catalogue:
         return bool(pc.any(pc.not_equal(self.index.tracks["artist"], "")).as_py())
 
     def row_of(self, track_id: str) -> int | None:
-        """The row of a track id, which is compared byte for byte: nothing typed by a visitor is looked up on the disk."""
+        """The row of a track id, compared byte for byte: nothing that a visitor types is looked up on the disk."""
         row = pc.index(self._ids, pa.scalar(track_id, self._ids.type)).as_py()
         return None if row < 0 else int(row)
 
@@ -85,6 +89,23 @@ class Catalogue:
         rows = np.flatnonzero(holds.to_numpy())
         first = [(_place(self.haystack[row].as_py(), wanted), int(row)) for row in rows[:_RANKED].tolist()]
         return [row for _, row in sorted(first)][:limit], len(rows)
+
+    def typical(self, embedding: np.ndarray) -> dict[str, float]:
+        """Notion -> the mean cosine of a song with songs at random: sub-spaces are cones, in which no cosine is near 0.
+
+        Args:
+          embedding: float32 [dim], of the song.
+        """
+        own = self._parts(embedding[np.newaxis])
+        return {notion: float(np.mean(parts @ own[notion][0])) for notion, parts in self._sample.items()}
+
+    @functools.cached_property
+    def _sample(self) -> dict[str, np.ndarray]:
+        rows = np.random.default_rng(0).permutation(len(self))[:_SAMPLE].tolist()
+        return self._parts(np.stack([self.index.embedding(row) for row in rows]))
+
+    def _parts(self, embeddings: np.ndarray) -> dict[str, np.ndarray]:
+        return subspace_embeddings(embeddings, self.vocabulary) if self.index.notions else {}
 
     @functools.cached_property
     def haystack(self) -> pa.ChunkedArray:

@@ -39,6 +39,7 @@ class Guard:
         self.loopback = loopback
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes a request on or refuses it; every answer gets the headers."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return

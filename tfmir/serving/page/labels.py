@@ -23,7 +23,8 @@ class NotionLabels:
     """One tag of one notion for each of many tracks.
 
     Attributes:
-      tags: int [tracks], number of the tag within the notion, see `Labels.counts`; -1 where there is neither a true nor a predicted one.
+      tags: int [tracks], number of the tag within the notion, see `Labels.counts`; -1 where there is neither a true nor
+        a predicted one.
       predicted: bool [tracks], whether it is predicted.
     """
 
@@ -99,7 +100,7 @@ class Labels:
         return NotionLabels(np.where(predicted, own.argmax(axis=1), tags), predicted)
 
     def _scores_of(self, rows: np.ndarray) -> np.ndarray:
-        """float [rows, tags], chunk by chunk and without a copy of the column; of no size if not all tracks have them."""
+        """float32 [rows, tags], without a copy of the column; of no size if a track has none."""
         if not len(rows):
             return np.zeros([0, 0], np.float32)
         found, start = np.zeros([len(rows), len(self.names)], np.float32), 0

@@ -5,18 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import dataclasses
-from typing import TYPE_CHECKING
 
 import numpy as np
 from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 
 from tfmir.errors import UserError
+from tfmir.inference.ranking import Hit, parse_weights
 from tfmir.serving.page.catalogue import Catalogue
-from tfmir.vocabulary import Vocabulary
-
-if TYPE_CHECKING:
-    from tfmir.inference.ranking import Hit
 
 DEFAULT_TOP, MOST_TOP = 20, 500
 
@@ -98,10 +94,7 @@ def weights(text: str, catalogue: Catalogue) -> dict[str, float]:
     Raises:
       UserError: not of that form, or no notion of the system.
     """
-    from tfmir.inference.ranking import parse_weights
-
-    vocabulary = Vocabulary.from_dict(catalogue.index.card["notions"])
-    return parse_weights(text, vocabulary, disentangled=bool(catalogue.index.notions))
+    return parse_weights(text, catalogue.vocabulary, disentangled=bool(catalogue.index.notions))
 
 
 def number(words: QueryParams, name: str, default: int, most: int) -> int:

@@ -83,7 +83,9 @@ def running(app: Starlette) -> Iterator[str]:
 
 def _explained(host: str, port: int, error: OSError) -> UserError:
     if error.errno == errno.EADDRINUSE:
-        return UserError(f"--port={port}: something listens there already: end it, or name another port (0: a free one)")
+        return UserError(
+            f"--port={port}: something listens there already: end it, or name another port (0: a free one)"
+        )
     if error.errno == errno.EACCES:
         return UserError(f"--port={port}: not for ordinary users: name one from 1024 on")
     return UserError(f"--host={host} --port={port}: cannot be listened at ({error.strerror}): leave --host out")

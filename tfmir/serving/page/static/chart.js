@@ -9,16 +9,18 @@ export class Chart {
   constructor(canvas) {
     this.canvas = canvas;
     this.points = { rows: [], x: [], y: [] };
+    this.spans = [1, 1];
     this.view = { x: 0.5, y: 0.5, zoom: 1 };
     this.colours = [];
     this.marks = { query: -1, hits: new Map(), active: -1 };
   }
 
-  /** New points, scaled so that the longer side fills the map. */
+  /** New points, whose longer side is 1. */
   setPoints({ rows, x, y }) {
     const [left, right, low, high] = [least(x), most(x), least(y), most(y)];
     const side = Math.max(right - left, high - low) || 1;
-    const into = (values, from, to) => values.map((value) => 0.5 + ((value - (from + to) / 2) / side) * (1 - 2 * REST));
+    this.spans = [(right - left) / side || 1, (high - low) / side || 1];
+    const into = (values, from, to) => values.map((value) => 0.5 + (value - (from + to) / 2) / side);
     this.points = { rows, x: into(x, left, right), y: into(y, low, high).map((value) => 1 - value) };
     this.at = new Map(rows.map((row, number) => [row, number]));
     this.view = { x: 0.5, y: 0.5, zoom: 1 };
@@ -36,8 +38,9 @@ export class Chart {
     return [(this.points.x[at] - x) * side * zoom + this.width / 2, (this.points.y[at] - y) * side * zoom + this.height / 2];
   }
 
+  /** Pixels of that side, so that all points are seen. */
   get side() {
-    return Math.min(this.width, this.height);
+    return Math.min(this.width / this.spans[0], this.height / this.spans[1]) * (1 - 2 * REST);
   }
 
   draw() {

@@ -14,13 +14,14 @@ export function showHits(found, actions) {
   const items = found.hits.map((hit) => {
     const item = shown.get(hit.row) ?? make(hit, actions);
     item.querySelector(".rank").textContent = hit.rank;
-    item.querySelector(".because").replaceChildren(...[why(hit, found.weights) ?? el("p", { class: "hint" }, `score ${hit.score.toFixed(3)}`)]);
+    item.querySelector(".because").replaceChildren(...[why(hit, found) ?? el("p", { class: "hint" }, `score ${hit.score.toFixed(3)}`)]);
     return item;
   });
   place($("hits"), items);
   shown.clear();
   found.hits.forEach((hit, at) => shown.set(hit.row, items[at]));
   if (!calm()) for (const [row, item] of shown) glide(item, before.get(row));
+  $("bars").hidden = !found.hits.length || !Object.keys(found.typical).length;
   $("summary").textContent = found.hits.length ? summary(found) : "No song passes the filters: remove one of them.";
   say(found.hits.length ? `${howMany(found.hits.length, "song")}, the first is ${found.hits[0].title}` : $("summary").textContent);
 }
@@ -28,6 +29,7 @@ export function showHits(found, actions) {
 export function clearHits() {
   shown.clear();
   $("hits").replaceChildren();
+  $("bars").hidden = true;
   $("summary").textContent = "";
 }
 

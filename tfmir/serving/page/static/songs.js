@@ -51,11 +51,15 @@ export function tags(track, { onTag } = {}) {
   return el("ul", { class: "tags", "aria-label": "Tags" }, ...given, ...guessed);
 }
 
-/** Bars of the cosine in each notion's sub-space; those that do not count in the ranking are pale. */
-export function why(hit, weights) {
+/**
+ * A bar for the cosine in each notion's sub-space: empty where it is that of a song at random, full at 1. Those that do
+ * not count in the ranking are pale.
+ */
+export function why(hit, { weights, typical }) {
   const rows = Object.entries(hit.similarities).map(([notion, cosine]) => {
-    const bar = el("span", { class: "bar", "aria-hidden": "true" }, el("span", { class: "fill" }));
-    bar.firstChild.style.setProperty("--part", Math.max(0, Math.min(1, cosine)));
+    const random = typical[notion];
+    const bar = el("span", { class: "bar", title: `${cosine.toFixed(3)}; a song at random: ${random.toFixed(3)}` }, el("span", { class: "fill" }));
+    bar.firstChild.style.setProperty("--part", Math.max(0, Math.min(1, (cosine - random) / Math.max(1 - random, 1e-3))));
     const counts = weights[notion] > 0 || !Object.keys(weights).length;
     return el("div", { class: `${hue(notion)} ${counts ? "" : "pale"}` },
       el("dt", {}, notion), el("dd", {}, bar, el("span", { class: "value" }, cosine.toFixed(2)), counts ? null : unseen(" (does not count)")));
