@@ -1,17 +1,22 @@
 """The command: what it refuses, what it says, how it ends. The page itself is in `test_page_in_a_browser.py`."""
 
 import builtins
+import contextlib
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 import urllib.error
 import urllib.request
 
+import psutil
 import pytest
 
+from tests.fixtures.odd_audio import POISON
 from tests.fixtures.page import track_id, untrained_run, write_index, write_songs
 from tfmir import page
 from tfmir.errors import UserError
@@ -31,8 +36,23 @@ def call(*flags):
     page.main(parse(["tfmir", *map(str, flags)], page.PageParams))
 
 
+def upload(address, path):
+    with contextlib.suppress(OSError):
+        urllib.request.urlopen(f"{address}api/upload?name=a.wav", data=path.read_bytes(), timeout=30)
+
+
+def wait_for(condition):
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
 def test_it_opens_without_tensorflow_answers_and_ends_at_a_signal(home, tmp_path):
-    """The exit code is 0, nothing is left in the folder for temporary files, and no process either."""
+    """Though a song is being heard that hangs its decoder: the exit code is 0, and neither file nor process is left."""
+    site = home / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(POISON.replace('"hang"', '"upload-"'))
     words = [
         sys.executable,
         "-X",
@@ -43,7 +63,7 @@ def test_it_opens_without_tensorflow_answers_and_ends_at_a_signal(home, tmp_path
         f"--run={home}/run",
         "--port=0",
     ]
-    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    environment = os.environ | {"TMPDIR": str(tmp_path), "PYTHONPATH": f"{site}:{os.getcwd()}"}
     with open(tmp_path / "said", "w") as said:
         process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=said, text=True, env=environment)
     try:
@@ -59,10 +79,14 @@ def test_it_opens_without_tensorflow_answers_and_ends_at_a_signal(home, tmp_path
         rebound = urllib.request.Request(address, headers={"Host": "evil.example"})
         with pytest.raises(urllib.error.HTTPError, match="421"):
             urllib.request.urlopen(rebound, timeout=20)
+        threading.Thread(target=upload, args=(address, home / "songs" / track_id(0)), daemon=True).start()
+        wait_for(psutil.Process(process.pid).children)
+        (child,) = psutil.Process(process.pid).children()
     finally:
         process.send_signal(signal.SIGTERM)
         rest, _ = process.communicate(timeout=20)
     assert (process.returncode, rest) == (0, "")
+    wait_for(lambda: not child.is_running())
     lines = (tmp_path / "said").read_text().splitlines()
     loaded = {line.rpartition("|")[2].strip() for line in lines if line.startswith("import time:")}
     assert "starlette.applications" in loaded

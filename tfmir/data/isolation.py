@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import warnings
 from collections.abc import Iterable, Iterator
@@ -29,6 +30,7 @@ _TIMEOUT_SECS = 900
 _END_SECS = 10
 _READ_BYTES = 1 << 20
 _running: set[subprocess.Popen[bytes]] = set()
+_ending = threading.Event()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,6 +128,7 @@ class _Running:
 @atexit.register
 def _end_children() -> None:
     """A server may end while a thread of it waits for a child that hangs, which would go on without it."""
+    _ending.set()
     for process in tuple(_running):
         process.kill()
 
@@ -154,6 +157,8 @@ class _Child:
             self.process = None
 
     def begin(self, task: Task) -> None:
+        if _ending.is_set():
+            raise AudioError("this process is ending")
         self.timeout_secs = task.timeout_secs
         if not self.process or self.process.poll() is not None:
             self.stop()

@@ -6,6 +6,7 @@ import urllib.request
 import pytest
 
 from tfmir.errors import UserError
+from tfmir.serving.page import server
 from tfmir.serving.page.app import build_app
 from tfmir.serving.page.server import address_of, listening, running
 from tfmir.serving.page.uploads import Uploads
@@ -54,6 +55,20 @@ def test_a_port_that_is_taken_is_one_line(address):
         listening("127.0.0.1", port)
     assert "\n" not in str(told.value)
     assert urllib.request.urlopen(address, timeout=10).status == 200
+
+
+@pytest.mark.parametrize(("host", "warned"), [("127.0.0.1", False), ("localhost", False), ("0.0.0.0", True)])
+def test_it_says_its_address_warns_where_others_may_come_and_ends_quietly(host, warned, monkeypatch, capsys):
+    def interrupted(self, sockets):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(server.uvicorn.Server, "run", interrupted)
+    with listening(host, 0) as taken:
+        server.serve(None, taken, host=host)
+        address = address_of(taken, host)
+    said = capsys.readouterr()
+    assert said.out == f"open {address} in a browser; Ctrl-C ends the page\n"
+    assert ("there is no password" in said.err) == warned
 
 
 @pytest.mark.parametrize("host", ["no.such.name.invalid", "203.0.113.7", "a b", "x" * 300])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import posixpath
+import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +36,7 @@ class Catalogue:
         self.labels = Labels(index)
         self.vocabulary = Vocabulary.from_dict(index.card["notions"])
         self._ids = index.tracks["track_id"]
+        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self.index)
@@ -83,10 +85,14 @@ class Catalogue:
           At most `limit` rows, names that begin with the text first; and how many there are in all.
         """
         wanted = folded(pa.array([text[:MOST_LETTERS]]))[0].as_py()
-        if not wanted.split():
+        words = sorted(wanted.split(), key=len, reverse=True)  # the longest leaves the fewest for the others
+        if not words:
             return list(range(min(limit, len(self)))), len(self)
-        holds = functools.reduce(pc.and_, [pc.match_substring(self.haystack, word) for word in wanted.split()])
-        rows = np.flatnonzero(holds.to_numpy())
+        rows, left = np.arange(len(self)), self.haystack
+        for place, word in enumerate(words):
+            holds = pc.match_substring(left, word)
+            rows = rows[holds.to_numpy()]
+            left = left.filter(holds) if place + 1 < len(words) else left
         first = [(_place(self.haystack[row].as_py(), wanted), int(row)) for row in rows[:_RANKED].tolist()]
         return [row for _, row in sorted(first)][:limit], len(rows)
 
@@ -107,12 +113,18 @@ class Catalogue:
     def _parts(self, embeddings: np.ndarray) -> dict[str, np.ndarray]:
         return subspace_embeddings(embeddings, self.vocabulary) if self.index.notions else {}
 
-    @functools.cached_property
+    @property
     def haystack(self) -> pa.ChunkedArray:
-        """What typing looks through: artist and id of every track, folded."""
-        artist, track_id = self.index.tracks["artist"], self._ids
-        joined = pc.binary_join_element_wise(artist, track_id, "\n", null_handling="replace", null_replacement="")
-        return folded(joined)
+        """What typing looks through: artist and id of every track, folded; made at the first call."""
+        with self._lock:
+            return self._haystack
+
+    @functools.cached_property
+    def _haystack(self) -> pa.ChunkedArray:
+        filled = {"null_handling": "replace", "null_replacement": ""}
+        batches = self.index.tracks.select(["artist", "track_id"]).to_batches()  # at once they would fill the memory
+        parts = [folded(pc.binary_join_element_wise(*batch.columns, "\n", **filled)) for batch in batches]
+        return pa.chunked_array(parts, pa.string())
 
     def _cell(self, column: str, row: int) -> Any:
         return self.index.tracks[column][row].as_py()

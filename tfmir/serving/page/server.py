@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import socket
 import sys
 import threading
+import types
 from collections.abc import Iterator
 
 import uvicorn
@@ -15,7 +17,7 @@ from starlette.applications import Starlette
 from tfmir.errors import UserError
 from tfmir.serving.page.guard import is_loopback
 
-_END_SECS = 2  # for answers that are under way
+_END_SECS = 1  # for answers that are under way
 _BACKLOG = 128
 
 
@@ -58,7 +60,15 @@ def serve(app: Starlette, taken: socket.socket, *, host: str) -> None:
         app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=_END_SECS
     )
     with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again when it has ended
-        uvicorn.Server(config).run(sockets=[taken])
+        _Server(config).run(sockets=[taken])
+
+
+class _Server(uvicorn.Server):
+    """Ends without a traceback for every answer that it cuts off, such as a song that is being played."""
+
+    def handle_exit(self, sig: int, frame: types.FrameType | None) -> None:
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        super().handle_exit(sig, frame)
 
 
 def address_of(taken: socket.socket, host: str) -> str:

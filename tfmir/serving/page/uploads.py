@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import tempfile
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import Any, TypeVar
 
 import anyio
 from starlette.datastructures import Headers
@@ -18,6 +20,7 @@ from tfmir.data.audio import AudioError
 from tfmir.errors import UserError
 from tfmir.serving.page.embedders import Embedder, Heard
 
+T = TypeVar("T")
 MAX_BYTES = 100 << 20
 READ_SECS = 120  # for all of a file
 _WAITING = 4  # uploads at a time, the one that is heard among them
@@ -72,13 +75,12 @@ class Uploads:
         try:
             with os.fdopen(handle, "wb") as file:
                 await self._write(body, file.write)
-            # Not abandoned where the sender goes away: the file is in use until the thread ends.
-            return await anyio.to_thread.run_sync(self._in_turn, path, embedder)
+            return await in_daemon(lambda: self._in_turn(path, embedder))
         finally:
             with contextlib.suppress(FileNotFoundError):  # the server has ended, and its folder with it
                 os.unlink(path)
 
-    async def _write(self, body: AsyncIterator[bytes], write) -> None:  # type: ignore[no-untyped-def]
+    async def _write(self, body: AsyncIterator[bytes], write: Callable[[bytes], Any]) -> None:
         total = 0
         try:
             with anyio.fail_after(self.read_secs):
@@ -103,6 +105,25 @@ class Uploads:
 
     def _too_large(self) -> HTTPException:
         return HTTPException(413, f"the file is larger than {self.max_bytes >> 20} MB")
+
+
+async def in_daemon(work: Callable[[], T]) -> T:
+    """As `asyncio.to_thread`, in a thread that the process does not wait for when it ends."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+
+    def tell(how: Callable[[Any], None], what: Any) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(lambda: None if done.done() else how(what))
+
+    def run() -> None:
+        try:
+            tell(done.set_result, work())
+        except Exception as error:
+            tell(done.set_exception, error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return await done
 
 
 def _plain(error: Exception, path: str) -> str:

@@ -1,8 +1,9 @@
 // Drawing of the map: points, the hits, the song that is asked about, and where a pointer is.
 
 const REST = 0.05; // of the width, around the points
-export const PALETTE = ["#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#e08214", "#7f5fc7", "#5b8c85", "#a6761d"];
-const OTHER = "#9a9a94";
+// Each at least 3 : 1 on the light and on the dark card.
+export const PALETTE = ["#4477aa", "#e8546a", "#258a36", "#a58d00", "#1f93bd", "#b4457f", "#cc7000", "#7f66cc", "#4f8f86", "#9a6b1a"];
+const OTHER = "#8a8a85";
 
 export class Chart {
   /** @param canvas that is drawn on; `view` is the middle and the zoom, in shares of the map. */

@@ -35,7 +35,7 @@ export function startFinder(pick) {
     tracks = found;
     const options = found.map((track, at) =>
       el("li", { role: "option", id: `found-${at}`, "aria-selected": "false", onclick: () => choose(at), onpointermove: () => active !== at && mark(at) },
-        el("span", { class: "name" }, track.title),
+        el("span", { class: "name", dir: "auto" }, track.title),
         el("span", { class: "from" }, [track.artist, track.folder].filter(Boolean).join(" · "))));
     const rest = total > found.length ? `${number(total - found.length)} more: type on` : "";
     const last = !total ? "No song of this name" : rest;

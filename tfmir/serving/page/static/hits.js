@@ -41,7 +41,7 @@ function summary(found) {
 function make(hit, { more, onTag, onArtist }) {
   return el("li", { class: "hit", "data-row": hit.row },
     el("span", { class: "rank", "aria-hidden": "true" }),
-    el("div", { class: "who" }, el("h3", { title: hit.track_id }, hit.title), byline(hit, { onArtist })),
+    el("div", { class: "who" }, el("h3", { title: hit.track_id, dir: "auto" }, hit.title), byline(hit, { onArtist })),
     el("div", { class: "because" }),
     trackPlayer(hit),
     el("div", { class: "below" }, tags(hit, { onTag }),

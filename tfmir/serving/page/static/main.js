@@ -95,7 +95,7 @@ function showQuery(track) {
   }
   if (shownQuery === key || (!state.vector && !track)) return;
   shownQuery = key;
-  const heading = (text) => el("h2", { tabindex: "-1" }, text);
+  const heading = (text) => el("h2", { tabindex: "-1", dir: "auto" }, text);
   const over = el("p", { class: "over" }, state.vector ? "Like your own song" : "Like this song");
   if (track) {
     $("query").replaceChildren(over, heading(track.title), byline(track), trackPlayer(track), tags(track, { onTag: actions.onTag }));

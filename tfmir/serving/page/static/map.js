@@ -104,7 +104,7 @@ async function activate(at) {
     $("point").hidden = false;
     $("point").dataset.row = row;
     $("point").replaceChildren(
-      el("h3", {}, song.title), byline(song), trackPlayer(song), tags(song),
+      el("h3", { dir: "auto" }, song.title), byline(song), trackPlayer(song), tags(song),
       el("button", { type: "button", class: "plain", onclick: () => actions.more(song) }, "More like this", unseen(`: ${song.title}`)),
     );
     const rank = chart.marks.hits.get(row);

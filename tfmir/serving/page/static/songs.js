@@ -29,7 +29,7 @@ export function byline(track, { onArtist } = {}) {
   const artist = track.artist && onArtist
     ? el("button", { type: "button", class: "link", title: "Only songs of this artist", onclick: () => onArtist(track.row) }, track.artist)
     : track.artist || null;
-  return el("p", { class: "byline" }, artist, track.artist && track.folder ? " · " : null, track.folder || null);
+  return el("p", { class: "byline", dir: "auto" }, artist, track.artist && track.folder ? " · " : null, track.folder || null);
 }
 
 /**
