@@ -91,7 +91,10 @@ def test_remote_stores_have_one_door():
     assert users == ["tfmir.command", "tfmir.files"]  # how a process ends depends on whether a store was used
 
 
-@pytest.mark.parametrize("command", ["search", "export", "evaluate", "train", "compare", "tune", "doctor", "embed"])
+COMMANDS = ["search", "export", "evaluate", "train", "compare", "tune", "doctor", "embed", "index", "page"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_loads_neither_tensorflow_nor_tensorboard_nor_the_training_loop(command):
     words = [sys.executable, "-X", "importtime", "-m", f"tfmir.{command}", "--help"]
     result = subprocess.run(words, capture_output=True, text=True)

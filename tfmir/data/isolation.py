@@ -5,6 +5,7 @@ The process is a child that decodes one file after the other. A file that ends i
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import dataclasses
 import json
@@ -14,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import warnings
 from collections.abc import Iterable, Iterator
@@ -27,6 +29,8 @@ _MEMORY_BYTES = 4 << 30
 _TIMEOUT_SECS = 900
 _END_SECS = 10
 _READ_BYTES = 1 << 20
+_running: set[subprocess.Popen[bytes]] = set()
+_ending = threading.Event()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,11 +41,13 @@ class Task:
       path: local or remote.
       sample_rate: Hz of the waveform; 0: only the length is asked for.
       max_secs: decode no more than so many seconds.
+      timeout_secs: how long the child may take, after which it is ended.
     """
 
     path: str
     sample_rate: int = 0
     max_secs: float | None = None
+    timeout_secs: float = _TIMEOUT_SECS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,13 +67,15 @@ class Answer:
     remarks: tuple[str, ...] = ()
 
 
-def decode_isolated(path: str, *, sample_rate: int, max_secs: float | None = None) -> np.ndarray:
+def decode_isolated(
+    path: str, *, sample_rate: int, max_secs: float | None = None, timeout_secs: float = _TIMEOUT_SECS
+) -> np.ndarray:
     """As `audio.decode`, in a child process with a limit of memory and time; half a second slower.
 
     Raises:
       AudioError: as `audio.decode`, or the child crashed twice, ran out of memory or did not end.
     """
-    (answer,) = decode_ahead([Task(path, sample_rate, max_secs)])
+    (answer,) = decode_ahead([Task(path, sample_rate, max_secs, timeout_secs)])
     for remark in answer.remarks:
         warnings.warn(remark, AudioWarning, stacklevel=2)
     if answer.problem:
@@ -129,12 +137,21 @@ class _Running:
         return answer or Answer(f"{self.child.end()}: tried twice")
 
 
+@atexit.register
+def _end_children() -> None:
+    """A server may end while a thread of it waits for a child that hangs, which would go on without it."""
+    _ending.set()
+    for process in tuple(_running):
+        process.kill()
+
+
 class _Child:
     """The process, begun when it is needed, and anew where a file has ended it."""
 
     def __init__(self) -> None:
         self.process: subprocess.Popen[bytes] | None = None
         self.code = 0
+        self.timeout_secs = 0.0
         self.errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (no pipe, which might be full)
 
     def __enter__(self) -> _Child:
@@ -148,14 +165,19 @@ class _Child:
         if self.process:
             self.process.kill()
             self.process.communicate()
+            _running.discard(self.process)
             self.process = None
 
     def begin(self, task: Task) -> None:
+        if _ending.is_set():
+            raise AudioError("this process is ending")
+        self.timeout_secs = task.timeout_secs
         if not self.process or self.process.poll() is not None:
             self.stop()
             call = [sys.executable, "-m", __name__]
             pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self.errors}
             self.process = subprocess.Popen(call, bufsize=0, **pipes)  # type: ignore[call-overload]
+            _running.add(self.process)
         assert self.process.stdin
         with contextlib.suppress(BrokenPipeError):  # it has ended: that is seen when its answer is asked for
             self.process.stdin.write(json.dumps(dataclasses.asdict(task)).encode() + b"\n")
@@ -166,7 +188,7 @@ class _Child:
         Raises:
           AudioError: it does not end.
         """
-        deadline = time.monotonic() + _TIMEOUT_SECS
+        deadline = time.monotonic() + self.timeout_secs
         head = b""
         while not head.endswith(b"\n"):
             part = self._read(1, deadline)
@@ -209,7 +231,7 @@ class _Child:
         poll.register(self.process.stdout, select.POLLIN)
         if not poll.poll(1000 * max(0.0, deadline - time.monotonic())):
             self.stop()
-            raise AudioError(f"decoding does not end: given up after {_TIMEOUT_SECS} s")
+            raise AudioError(f"decoding does not end: given up after {self.timeout_secs:g} s")
         return os.read(self.process.stdout.fileno(), size)
 
 
