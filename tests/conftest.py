@@ -12,7 +12,7 @@ import pytest
 import soundfile
 import tensorflow as tf
 
-from tests.fixtures.commands import no_cluster
+from tests.fixtures.cluster import no_cluster
 from tfmir.corpora import folder
 from tfmir.inference.weights import load_system
 from tfmir.params import EncoderParams, PipelineParams, RunParams, TrainParams

@@ -192,7 +192,7 @@ def test_audio_records_and_runs_in_the_store(store, endpoint, audio_folder, reco
 def test_a_library_in_the_store_is_embedded_file_by_file_and_a_file_again_when_it_was_written_again(
     store, endpoint, audio_folder, run, tmp_path
 ):
-    """The store says when a file was written, so that a second call has nothing to do; the output may lie there, too."""
+    """The store says when a file was written, so that a second call has nothing to do; the output may lie there."""
     for name in ("00.flac", "01.flac", "annotations.csv"):
         store.put_object(Bucket=BUCKET, Key=f"library/{name}", Body=(audio_folder / name).read_bytes())
     embed = ["-m", "tfmir.embed", f"--run={run.path}", "--library=s3://music/library", "--workers=1"]

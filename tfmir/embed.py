@@ -18,7 +18,6 @@ from tfmir.params import field
 
 if TYPE_CHECKING:
     from tfmir.inference.publishing import Labels
-    from tfmir.run_directory import Run
 
 _ANNOTATIONS = "annotations.csv"
 
@@ -62,9 +61,10 @@ def main(params: EmbedParams) -> dict[str, Any]:
     from tfmir.inference.parts import Job
     from tfmir.inference.projector import write_projector
     from tfmir.run_directory import trained_run
+    from tfmir.serving.card import run_card
 
     run = trained_run(_absolute(params.run))
-    card = _card(run)
+    card = run_card(run)
     said = embed_library(
         Job(str(run.path), card["weights_sha256"], _absolute(params.library), params.excerpts),
         params.folder,
@@ -102,12 +102,6 @@ def _labels(params: EmbedParams) -> dict[str, Labels]:
         raise UserError(f"--annotations={given}: no such file") from error
     names = corpus.vocabulary.tags
     return {track.track_id: Labels(track.artist_id, tuple(names[tag] for tag in track.tags)) for track in corpus.tracks}
-
-
-def _card(run: Run) -> dict[str, Any]:
-    from tfmir.serving.bundle import card
-
-    return {**card(run), "weights_sha256": files.sha256(run.best_weights)}
 
 
 def _absolute(path: str) -> str:

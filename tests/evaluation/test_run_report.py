@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
-from tests.fixtures.commands import no_cluster
+from tests.fixtures.cluster import no_cluster
 from tfmir import flags
 from tfmir.corpora import folder
 from tfmir.data.records import load_manifest

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.fixtures.commands import no_cluster
+from tests.fixtures.cluster import no_cluster
 from tfmir.corpora import folder
 from tfmir.data.records import load_manifest
 from tfmir.preparation.build import build_records

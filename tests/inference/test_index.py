@@ -304,7 +304,8 @@ def test_tracks_have_all_columns_but_the_vectors_and_are_mapped(place, of):
 def test_an_index_is_searched_without_tensorflow(place):
     code = (
         "import sys; from tfmir.inference.index import open_index; "
-        f"i = open_index({str(place / 'hnsw')!r}); i.search(i.embedding(0), weights={{'mood': 1.0}}, top=3, diverse=True); "
+        f"i = open_index({str(place / 'hnsw')!r}); "
+        "i.search(i.embedding(0), weights={'mood': 1.0}, top=3, diverse=True); "
         "print([m for m in ('tensorflow', 'keras', 'librosa', 'sklearn', 'soundfile') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

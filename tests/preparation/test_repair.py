@@ -3,7 +3,7 @@ import shutil
 
 import pytest
 
-from tests.fixtures.commands import no_cluster
+from tests.fixtures.cluster import no_cluster
 from tfmir.data.records import load_manifest
 from tfmir.errors import UserError
 from tfmir.preparation.build import build_records

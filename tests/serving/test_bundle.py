@@ -45,7 +45,7 @@ def test_every_weight_is_stored_once(bundle, system):
 
 
 def test_warm_up_requests_are_there_for_every_signature_and_run(bundle, served):
-    """As TensorFlow Serving reads them, in its own messages; `serving_default` with a whole chunk of excerpts as well."""
+    """As TensorFlow Serving reads them, in its own messages; `serving_default` with a chunk of excerpts as well."""
     prediction_log = pytest.importorskip("tensorflow_serving.apis.prediction_log_pb2")
     path = bundle / "assets.extra/tf_serving_warmup_requests"
     asked = []
