@@ -27,7 +27,10 @@ demo: venv
 	$(PY) -m tfmir.train $(DEMO_FLAGS)
 	$(PY) -m tfmir.evaluate --run=runs/proxy
 	$(PY) -m tfmir.export --run=runs/proxy
-	$(PY) -m tfmir.search --run=runs/proxy --library=test --like=$(DEMO_LIKE) --weights=mood=1
+	$(PY) -m tfmir.embed --run=runs/proxy --library=audio/demo --output=embeddings/demo
+	$(PY) -m tfmir.index --embeddings=embeddings/demo --output=index/demo
+	$(PY) -m tfmir.search --index=index/demo --like=$(DEMO_LIKE) --weights=mood=1
+	@echo "Listen and search in a browser: $(PY) -m tfmir.page --run=runs/proxy --index=index/demo"
 
 test: venv
 	$(PY) -m pytest --numprocesses=2 --dist=loadgroup --no-loadscope-reorder
