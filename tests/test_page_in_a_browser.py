@@ -16,6 +16,7 @@ from tfmir.serving.page.server import running
 from tfmir.serving.page.uploads import Uploads
 
 ROWS = "[...document.querySelectorAll('.hit')].map(hit => Number(hit.dataset.row))"
+PLAYING = "[...document.querySelectorAll('.player.playing .play')].map(play => play.getAttribute('aria-label')).join()"
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +119,29 @@ def test_true_and_predicted_tags_are_told_apart_by_eye_and_by_ear(opened):
     browser.wait("location.hash.includes('tag=genre/rock')")
 
 
+def test_the_songs_of_one_artist_alone(opened):
+    """Artist 1 has every eighth song from the first on."""
+    browser = opened("like=songs/00.wav&weights=genre=1")
+    browser.click(".hit[data-row='1'] .byline button")
+    first_rows(browser, [1, 9, 17, 25, 33])
+    assert browser.js("location.hash").endswith("&artist=Artist+1")
+    assert browser.js("document.getElementById('chosen').innerText.trim()") == "Artist 1 ×"
+
+
+def test_a_position_is_chosen_and_the_song_goes_on_from_there(opened):
+    browser = opened("like=songs/00.wav&weights=genre=1")
+    browser.js("document.querySelector('.hit[data-row=\"1\"] .position').focus()")
+    browser.press("ArrowRight", 5)
+    browser.wait("document.querySelector('.hit[data-row=\"1\"] .position').value >= 0.5")
+    browser.wait(f"{PLAYING} === 'Pause 01'")
+
+
+def test_all_sliders_at_nothing_are_the_whole_of_the_sound(opened):
+    browser = opened("like=songs/00.wav&weights=0")
+    assert browser.js("document.getElementById('summary').textContent") == "by the whole of the sound"
+    assert not browser.js("document.getElementById('whole-hint').hidden")
+
+
 def test_a_song_is_found_and_opened_by_keyboard_alone(opened):
     browser = opened()
     browser.js("document.getElementById('finder').focus()")
@@ -135,9 +159,6 @@ def test_a_song_is_found_and_opened_by_keyboard_alone(opened):
     browser.wait("document.getElementById('found').textContent === 'No song of this name'")
     browser.press("Escape")
     assert browser.js("document.getElementById('found').hidden")
-
-
-PLAYING = "[...document.querySelectorAll('.player.playing .play')].map(play => play.getAttribute('aria-label')).join()"
 
 
 def test_a_hit_is_played_and_a_second_one_instead(opened):

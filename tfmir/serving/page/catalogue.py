@@ -60,15 +60,11 @@ class Catalogue:
             "track_id": track_id,
             "title": one_line(posixpath.splitext(name)[0] or name),
             "folder": one_line(folder),
-            "artist": one_line(self._cell("artist", row) or ""),
+            "artist": self._cell("artist", row) or "",  # as the index has it: it is a filter, too
             "seconds": round(float(seconds or 0.0), 2),
             "tags": self.labels.true(row),
             "predicted": [{"tag": tag, "score": round(score, 3)} for tag, score in self.labels.predicted(row)],
         }
-
-    def artist(self, row: int) -> str:
-        """The artist of a track as the index has it, which is what a filter compares; empty if unknown."""
-        return self._cell("artist", row) or ""
 
     def path(self, row: int) -> str:
         """The path of a track's file below the library, as the index has it."""

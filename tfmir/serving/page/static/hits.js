@@ -7,7 +7,7 @@ const shown = new Map(); // row -> its element
 
 /**
  * Shows an answer.
- * @param actions {more(track), onTag(tag), onArtist(row)}
+ * @param actions {more(track), onTag(tag), onArtist(name)}
  */
 export function showHits(found, actions) {
   const before = new Map([...shown].map(([row, item]) => [row, item.getBoundingClientRect().top]));

@@ -6,7 +6,7 @@ import { $, debounced, el, number, say, trouble } from "./dom.js";
 import { startFinder } from "./finder.js";
 import { clearHits, showHits } from "./hits.js";
 import { markOnMap, showMap, startMap } from "./map.js";
-import { player, stop } from "./player.js";
+import { player } from "./player.js";
 import { byline, howMany, setAbout, tags, trackPlayer } from "./songs.js";
 import { FIRST_TOP, fromAddress, toAddress, toQuestion } from "./state.js";
 import { soundOf, startUpload } from "./upload.js";
@@ -26,8 +26,8 @@ const actions = {
     if (!state.tags.includes(tag)) state.tags.push(tag);
     changed(true);
   },
-  async onArtist(row) {
-    state.artist = (await ask(`api/track?row=${row}`)).artist;
+  onArtist(artist) {
+    state.artist = artist;
     changed(true);
   },
   changed: () => changed(true),
@@ -100,7 +100,6 @@ function showQuery(track) {
   if (track) {
     $("query").replaceChildren(over, heading(track.title), byline(track), trackPlayer(track), tags(track, { onTag: actions.onTag }));
   } else {
-    stop("upload");
     const title = state.name || "your song";
     const song = { key: `upload ${state.vector.slice(0, 20)}`, title, seconds: 0, source: soundOf(state.vector) };
     const predicted = history.state?.predicted;

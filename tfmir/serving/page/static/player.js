@@ -38,11 +38,6 @@ export function toggle(song) {
   else start(song);
 }
 
-/** Forgets a sound that is of no file on the server any more. */
-export function stop(key) {
-  if (playing === key) sound.pause();
-}
-
 function start(song) {
   if (playing !== song.key) {
     playing = song.key;
@@ -57,8 +52,11 @@ function start(song) {
 }
 
 function seek(song, seconds) {
-  const here = () => (sound.currentTime = seconds);
-  if (playing === song.key && sound.readyState) return here();
+  if (playing === song.key && sound.readyState) {
+    sound.currentTime = seconds;
+    return;
+  }
+  const here = () => playing === song.key && (sound.currentTime = seconds); // another may be asked for meanwhile
   sound.addEventListener("loadedmetadata", here, { once: true });
   start(song);
 }

@@ -27,7 +27,7 @@ export const trackPlayer = (track) => player(songOf(track));
 /** Artist and folder on one line; the artist may be a filter. */
 export function byline(track, { onArtist } = {}) {
   const artist = track.artist && onArtist
-    ? el("button", { type: "button", class: "link", title: "Only songs of this artist", onclick: () => onArtist(track.row) }, track.artist)
+    ? el("button", { type: "button", class: "link", title: "Only songs of this artist", onclick: () => onArtist(track.artist) }, track.artist)
     : track.artist || null;
   return el("p", { class: "byline", dir: "auto" }, artist, track.artist && track.folder ? " · " : null, track.folder || null);
 }
