@@ -46,7 +46,7 @@ def alone(*songs):
 
 
 SONG = song(7)
-GOOD = wav(SONG)
+GOOD, NAN_BEHIND = wav(SONG), np.append(song(4), np.float32(np.nan))
 # What is asked, of which signature -> the excerpts of each row that is valid, and 0 of one that is not.
 TABLE = {
     "3 s": (DEFAULT, alone(song(3)), [1]),
@@ -63,7 +63,7 @@ TABLE = {
     "one row without samples": (RAGGED, rows(song(3), song(0)), [1, 0]),
     "num_samples beyond the row": (RAGGED, rows(SONG) | {"num_samples": np.int32([10**9])}, [0]),
     "num_samples below 0": (RAGGED, rows(SONG) | {"num_samples": np.int32([-1])}, [0]),
-    "NaN behind the end": (RAGGED, alone(np.append(song(4), np.float32(np.nan))) | {"num_samples": np.int32([4 * RATE])}, [1]),
+    "NaN behind the end": (RAGGED, alone(NAN_BEHIND) | {"num_samples": np.int32([4 * RATE])}, [1]),
     "log-mel": (MELS, {"log_mel": np.zeros([2, 129, 128], np.float32)}, [1, 1]),
     "NaN in a log-mel": (MELS, {"log_mel": np.full([1, 129, 128], np.nan, np.float32)}, [0]),
     "wav": (WAVS, {"wav_bytes": [GOOD]}, [2]),
