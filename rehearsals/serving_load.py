@@ -33,25 +33,7 @@ from tfmir.serving.wav_file import wav_bytes
 
 REPOSITORY = pathlib.Path(__file__).parent.parent
 RATE, TOLERANCE, REPETITIONS = 22050, 1e-6, 5
-DEFAULT = "serving_default"
-EXPORT = """
-import pathlib, sys
-from tfmir import command
-command.set_environment()
-import keras
-from tfmir.model.build import build_system
-from tfmir.params import EncoderParams, FeatureParams, NetworkParams, SystemParams, to_dict
-from tfmir.serving import bundle
-from tfmir.vocabulary import Vocabulary
-keras.utils.set_random_seed(0)
-vocabulary = Vocabulary.from_dict({name: ["a", "b"] for name in ("genre", "mood", "instrument", "era")})
-encoder = EncoderParams(width_multiplier=float(sys.argv[2]))
-network = NetworkParams(encoder, SystemParams())
-card = {"name": "tfmir", "version": 1, "tfmir": "", "weights_sha256": "", "system": to_dict(network.system),
-        "notions": vocabulary.to_dict(), "tags": list(vocabulary.tags), "embedding_dim": encoder.embedding_dim,
-        "sample_rate": 22050, "features": to_dict(FeatureParams()), "corpus": "", "licence": "", "metrics": None}
-bundle._save(build_system(network, vocabulary), pathlib.Path(sys.argv[1]), card)
-"""
+DEFAULT, EXPORT = "serving_default", str(pathlib.Path(__file__).with_name("untrained.py"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,9 +59,12 @@ def main() -> None:
     parser.add_argument("--width", type=float, default=0.0625, help="of the encoder that is called so often")
     parser.add_argument("--model", default="tfmir")
     given = parser.parse_args()
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     if named := os.environ.get("TFMIR_TEST_SERVER"):
         host, rpc, rest = named.rsplit(":", 2)
-        place = Place(both(f"grpc://{host}:{rpc}", f"http://{host}:{rest}"), Model(given.model))
+        place = Place(
+            {"grpc": connect(f"grpc://{host}:{rpc}"), "rest": connect(f"http://{host}:{rest}")}, Model(given.model)
+        )
         first_calls(place)
         mixed_calls(place, given.calls, given.threads)
         return
@@ -90,25 +75,24 @@ def main() -> None:
         mixed_calls(place, given.calls, given.threads)
 
 
-def both(grpc: str, rest: str) -> dict[str, Transport]:
-    return {"grpc": connect(grpc), "rest": connect(rest)}
-
-
 @contextlib.contextmanager
 def serving(width: float) -> Iterator[Place]:
     """The stand-in with a bundle of that width, warmed up."""
     with tempfile.TemporaryDirectory() as folder:
         base = f"{folder}/tfmir"
         quiet = {"cwd": REPOSITORY, "stderr": subprocess.DEVNULL}
-        subprocess.run([sys.executable, "-c", EXPORT, f"{base}/1", str(width)], check=True, **quiet)  # type: ignore[call-overload]
+        subprocess.run([sys.executable, EXPORT, f"{base}/1", f"--width={width}"], check=True, **quiet)  # type: ignore[call-overload]
         flags = ["--model_name=tfmir", f"--model_base_path={base}", "--end_with_stdin", "--batching"]
         command = [sys.executable, "-m", "tests.serving.standin.server", *flags, "--batch_timeout_micros=2000"]
         start = time.monotonic()
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, **quiet}
         with subprocess.Popen(command, text=True, **pipes) as process:  # type: ignore[call-overload]
             ready = json.loads(process.stdout.readline())
-            print(f"width {width:g}: TensorFlow {ready['tensorflow']}, loaded and warm in {since(start)}", flush=True)
-            transports = both(f"grpc://127.0.0.1:{ready['grpc']}", f"http://127.0.0.1:{ready['rest']}")
+            print(
+                f"width {width:g}: TensorFlow {ready['tensorflow']}, loaded and warm in {since(start)}",
+            )
+            schemes = {"grpc": "grpc", "rest": "http"}
+            transports = {api: connect(f"{scheme}://127.0.0.1:{ready[api]}") for api, scheme in schemes.items()}
             yield Place(transports, Model("tfmir"), process.pid)
             process.terminate()
 
@@ -171,7 +155,6 @@ def ten_minutes(place: Place) -> None:
         )
         print(
             f"ten minutes to {name}: +{growth:.0f} MB over {before:.0f} MB ({size:.0f} MB sent), {since(start)}",
-            flush=True,
         )
 
 
@@ -211,18 +194,19 @@ def calls() -> list[tuple[str, dict[str, Any], str]]:
 
 
 def agrees(found: Any, expected: Any) -> bool:
-    if not isinstance(expected, dict) or not isinstance(found, dict):
-        return found is not None and found == expected
-    return set(found) == set(expected) and all(
-        np.array_equal(found[name], value)
-        if value.dtype == object
-        else found[name].shape == value.shape and np.allclose(found[name], value, rtol=0, atol=TOLERANCE)
-        for name, value in expected.items()
-    )
+    if isinstance(expected, str) or isinstance(found, str):  # a refusal
+        return isinstance(found, str) and found == expected
+    return set(found) == set(expected) and all(same(found[name], value) for name, value in expected.items())
+
+
+def same(found: np.ndarray, expected: np.ndarray) -> bool:
+    if expected.dtype == object:
+        return found.tolist() == expected.tolist()
+    return found.shape == expected.shape and np.allclose(found, expected, rtol=0, atol=TOLERANCE)
 
 
 def mixed_calls(place: Place, count: int, threads: int) -> None:
-    """Each kind of call alone; then `count` of them at once, drawn at random, against those answers."""
+    """Each kind of call alone; then `count` at random from threads, against those answers."""
     kinds = calls()
     expected = [place.ask(*kind) for kind in kinds]
     refused = sum(isinstance(answer, str) for answer in expected)
@@ -249,12 +233,12 @@ def mixed_calls(place: Place, count: int, threads: int) -> None:
     for worker in workers:
         worker.join()
     secs = time.monotonic() - start
-    ordered = sorted(latencies)
-    middle, late = (1e3 * ordered[int(share * (len(ordered) - 1))] for share in (0.5, 0.99))
+    latencies.sort()
+    late = 1e3 * latencies[int(0.99 * (len(latencies) - 1))]
     print(
-        f"{len(ordered)} calls of {len(kinds)} kinds ({refused} refused) from {threads} threads, {len(mismatches)} wrong"
+        f"{count} calls of {len(kinds)} kinds ({refused} refused) from {threads} threads: {len(mismatches)} mismatches"
     )
-    print(f"{len(ordered) / secs:.0f} calls a second, median {middle:.0f} ms, 99 % within {late:.0f} ms")
+    print(f"{count / secs:.0f} a second, median {1e3 * statistics.median(latencies):.0f} ms, 99 % within {late:.0f} ms")
     if mismatches:
         sys.exit(f"mismatches: {sorted(set(mismatches))}")
 
