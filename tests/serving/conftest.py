@@ -126,7 +126,7 @@ def server(request):
         return
     bundle = request.getfixturevalue("bundle")
     flags = [f"--model_name={bundle.parent.name}", f"--model_base_path={bundle.parent}", "--end_with_stdin"]
-    flags += ["--batching", "--max_batch_size=16", "--batch_timeout_micros=20000"]
+    flags += ["--noenable_model_warmup", "--batching", "--max_batch_size=16", "--batch_timeout_micros=20000"]
     command = [sys.executable, "-m", "tests.serving.standin.server", *flags]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     process = subprocess.Popen(command, cwd=REPOSITORY, **pipes)

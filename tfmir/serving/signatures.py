@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 
 from tfmir.data.features import frames_log_mel
@@ -126,7 +127,8 @@ def _of_rank(value: tf.Tensor, rank: int, name: str) -> tf.Tensor:
     axes = {1: "[batch]", 2: "[batch, samples]", 3: "[batch, frames, mels]"}[rank]
     said = f"{name}: {rank} dimensions are expected, {axes}"
     with tf.control_dependencies([tf.debugging.assert_equal(tf.rank(hidden), rank, message=said)]):
-        return tf.ensure_shape(tf.identity(hidden), [None] * rank)
+        # Where TensorFlow knows the fed shape it takes the check out, and fails here: the name is in its message.
+        return tf.ensure_shape(tf.identity(hidden), [None] * rank, name=f"{name}_is_of_{rank}_dimensions")
 
 
 def _encoder(embed: Callable[[tf.Tensor], tf.Tensor], features: FeatureParams) -> Callable[..., tf.Tensor]:
@@ -134,7 +136,10 @@ def _encoder(embed: Callable[[tf.Tensor], tf.Tensor], features: FeatureParams) -
 
     def encode(samples: tf.Tensor, frames: tf.Tensor) -> tf.Tensor:
         is_there = tf.sequence_mask(frames, features.excerpt_frames)[:, :, tf.newaxis]
-        return embed(tf.where(is_there, frames_log_mel(samples, features), 0.0))
+        log_mel = tf.where(is_there, frames_log_mel(samples, features), 0.0)
+        finite = tf.reduce_all(tf.math.is_finite(log_mel), axis=[1, 2])
+        # Too loud for a log-mel: said here, because a ReLU may make a zero of what is no number.
+        return tf.where(finite[:, tf.newaxis], embed(log_mel), np.nan)
 
     specs = [tf.TensorSpec([None, span_samples(features)], tf.float32), tf.TensorSpec([None], tf.int32)]
     return tf.function(encode, input_signature=specs)

@@ -47,7 +47,8 @@ def write_warmup(
     path.parent.mkdir(parents=True, exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as writer:
         for signature, inputs in signatures.items():
-            for secs in (_SHORT_SECS, _LONG_SECS) if signature.startswith(_ALSO_LONG) else (_SHORT_SECS,):
+            also_long = signature.startswith(_ALSO_LONG) and "log_mel" not in inputs
+            for secs in (_SHORT_SECS, _LONG_SECS) if also_long else (_SHORT_SECS,):
                 request = predict_pb2.PredictRequest()
                 request.model_spec.name, request.model_spec.signature_name = name, signature
                 for key, value in _inputs(secs, features).items():
@@ -59,16 +60,17 @@ def write_warmup(
 
 
 def _inputs(secs: int, features: FeatureParams) -> dict[str, Any]:
-    """TensorProtos of a silent song of so many seconds, as every input can take it.
+    """TensorProtos of one silent song of so many seconds, or of one excerpt, as every input can take it.
 
+    One row: with batching, TensorFlow Serving would not load a bundle whose warm-up is larger than its largest batch.
     One value and a shape stand for as many of it, so that 17 excerpts are not 4.5 MB in each of twenty signatures.
     """
-    samples, excerpts = secs * features.sample_rate, max(1, secs // round(features.excerpt_secs))
+    samples = secs * features.sample_rate
     silence = wav_bytes(np.zeros(samples, np.float32), sample_rate=features.sample_rate)
     return {
         "waveform": tf.make_tensor_proto(0.0, tf.float32, [1, samples]),
         "num_samples": tf.make_tensor_proto([samples], tf.int32),
         "wav_bytes": tf.make_tensor_proto([silence]),
-        "log_mel": tf.make_tensor_proto(0.0, tf.float32, [excerpts, features.excerpt_frames, features.num_mels]),
+        "log_mel": tf.make_tensor_proto(0.0, tf.float32, [1, features.excerpt_frames, features.num_mels]),
         "request": tf.make_tensor_proto([b""]),
     }

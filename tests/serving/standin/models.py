@@ -29,10 +29,11 @@ class Model:
       config: `ModelConfig`: name, base path, version policy (the newest, by default), labels.
       load: a bundle's folder -> what has `signatures` and `run`, as `SavedModel`.
       batching: parameters, or None.
+      warms_up: whether the requests in a bundle are run when it is loaded.
     """
 
-    def __init__(self, config, load, batching):
-        self.config, self.load, self.batching = config, load, batching
+    def __init__(self, config, load, batching=None, warms_up=True):
+        self.config, self.load, self.batching, self.warms_up = config, load, batching, warms_up
         self.versions, self.lock = {}, threading.Lock()
 
     def poll(self):
@@ -60,7 +61,7 @@ class Model:
         path = pathlib.Path(self.config.base_path) / str(version)
         model = self.load(path)
         served = Batching(model, self.batching) if self.batching else model
-        if (path / WARMUP).exists():
+        if self.warms_up and (path / WARMUP).exists():
             records = list(read_records(path / WARMUP))
             if len(records) > _MOST_WARMUP_RECORDS:
                 raise invalid(f"Number of warmup records exceeeds the maximum ({_MOST_WARMUP_RECORDS})")
@@ -92,8 +93,8 @@ class Model:
 class Models:
     """All models of a server, by name."""
 
-    def __init__(self, configs, load, batching=None):
-        self.models = {config.name: Model(config, load, batching) for config in configs}
+    def __init__(self, configs, load, batching=None, warms_up=True):
+        self.models = {config.name: Model(config, load, batching, warms_up) for config in configs}
 
     def poll(self):
         for model in self.models.values():

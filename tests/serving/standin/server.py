@@ -40,7 +40,7 @@ def main():
         sizes = tuple(int(size) for size in given.allowed_batch_sizes.split(",") if size)
         batching = BatchingParams(given.max_batch_size, given.batch_timeout_micros / 1e6, sizes)
     parallelism = given.tensorflow_session_parallelism
-    models = Models(configs(given), lambda path: SavedModel(path, parallelism), batching)
+    models = Models(configs(given), lambda path: SavedModel(path, parallelism), batching, given.enable_model_warmup)
     try:
         models.poll()
     except Failed as failure:
@@ -75,6 +75,7 @@ def arguments():
     parser.add_argument("--model_config_file", default="")
     parser.add_argument("--file_system_poll_wait_seconds", type=float, default=1.0)
     parser.add_argument("--tensorflow_session_parallelism", type=int, default=0)
+    parser.add_argument("--noenable_model_warmup", dest="enable_model_warmup", action="store_false")
     parser.add_argument("--end_with_stdin", action="store_true", help="so that it does not outlive who began it")
     parser.add_argument("--batching", action="store_true", help="TensorFlow Serving's --enable_batching")
     parser.add_argument("--max_batch_size", type=int, default=8)
