@@ -40,11 +40,12 @@ class Graphs:
           total: how many rows there are.
         """
         each = max(LEAST_CANDIDATES, _PER_WANTED * count)
-        if each > total // 4 or any(weight < 0 for weight in question.weights.values()):
+        if 2 * each > total // 2 or any(weight < 0 for weight in question.weights.values()):
             return None
         asked = {notion: question.parts[notion] for notion, weight in question.weights.items() if weight > 0}
         if len(asked) != 1:
             asked[WHOLE] = question.query
+        each *= 2 if len(asked) == 1 else 1
         rows = np.unique(np.concatenate([self._near(space, vector, each) for space, vector in asked.items()]))
         return rows if len(rows) >= count else None
 
