@@ -44,7 +44,7 @@ def test_a_server_takes_the_place_of_a_folder(qdrant, embeddings, capsys):
 
 MISTAKES = [
     ([], "--embeddings is empty"),
-    (["--embeddings=nowhere", "--output=i"], "--embeddings=nowhere: no embeddings.json in it"),
+    (["--embeddings=nowhere", "--output=i"], "nowhere: there is no embeddings.json in it"),
     (["--embeddings={e}"], "--output is empty"),
     (["--embeddings={e}", "--output={e}"], "holds something that is no index"),
     (["--embeddings={e}", "--output=s3://bucket/i"], "name a local folder"),

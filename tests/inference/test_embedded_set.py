@@ -43,13 +43,20 @@ def scribbled(folder):
 
 
 DAMAGE = {
-    "unfinished": (lambda f: (f / "embeddings.json").unlink(), "give its tfmir.embed command again, which ends it"),
+    "unfinished": (
+        lambda f: (f / "embeddings.json").unlink(),
+        "or unfinished ones: give the embed command again",
+    ),
     "no JSON": (lambda f: (f / "embeddings.json").write_text("{"), "not JSON"),
-    "another version": (mark_with(schema_version=2), "not what this version of tfmir writes"),
+    "another version": (mark_with(schema_version=2), "schema version 2, expected 1"),
+    "another version of the same number": (
+        lambda f: (f / "embeddings.json").write_text('{"schema_version": 1}'),
+        "no 'card'",
+    ),
     "another count": (mark_with(tracks=21), "21 tracks, but its shards have 20"),
     "no track": (mark_with(tracks=0, shards=[]), "hold no track: "),
-    "a missing shard": (lambda f: (f / SHARD).unlink(), "not there, embeddings.json names it"),
-    "a cut shard": (lambda f: (f / SHARD).write_bytes((f / SHARD).read_bytes()[:-9]), "damaged, its checksum"),
+    "a missing shard": (lambda f: (f / SHARD).unlink(), "missing or damaged: give the embed command again"),
+    "a cut shard": (lambda f: (f / SHARD).write_bytes((f / SHARD).read_bytes()[:-9]), "missing or damaged: give"),
     "a shard that is no Parquet": (scribbled, "not a Parquet file of embeddings"),
 }
 
@@ -72,7 +79,7 @@ def test_shards_of_other_weights_are_refused(tmp_path):
 
 
 def test_a_folder_without_embeddings_is_refused(tmp_path):
-    with pytest.raises(UserError, match="no embeddings.json in it: make it with tfmir.embed"):
+    with pytest.raises(UserError, match="there is no embeddings.json in it"):
         open_set(str(tmp_path / "nowhere"))
     with pytest.raises(UserError, match="--embeddings is empty"):
         open_set("")
