@@ -19,7 +19,7 @@ from tfmir.inference.searching import WHOLE, Question
 
 LINKS, EF_CONSTRUCTION = 16, 80
 LEAST_CANDIDATES = 400  # of each space, and as many paths are kept while its graph is walked
-_PER_WANTED = 8
+PER_WANTED = 8
 _BLOCK = 1 << 14
 
 
@@ -39,8 +39,8 @@ class Graphs:
           count: how many rows are wanted.
           total: how many rows there are.
         """
-        each = max(LEAST_CANDIDATES, _PER_WANTED * count)
-        if 2 * each > total // 2 or any(weight < 0 for weight in question.weights.values()):
+        each = max(LEAST_CANDIDATES, PER_WANTED * count)
+        if 4 * each > total or any(weight < 0 for weight in question.weights.values()):
             return None
         asked = {notion: question.parts[notion] for notion, weight in question.weights.items() if weight > 0}
         if len(asked) != 1:
