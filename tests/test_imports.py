@@ -79,8 +79,8 @@ def reached(module):
     return seen
 
 
-@pytest.mark.parametrize("command", ["search", "export"])
-def test_search_and_export_never_reach_the_training_loop(command):
+@pytest.mark.parametrize("command", ["search", "export", "index"])
+def test_search_index_and_export_never_reach_the_training_loop(command):
     assert not [module for module in reached(f"tfmir.{command}") if module.startswith("tfmir.training")]
     for module in reached(f"tfmir.{command}"):
         assert "tensorboard" not in KNOWN[module].read_text(), module
@@ -101,7 +101,18 @@ def test_help_loads_neither_tensorflow_nor_tensorboard_nor_the_training_loop(com
     assert result.returncode == 0
     loaded = {line.rpartition("|")[2].strip() for line in result.stderr.splitlines()}
     assert "tfmir.flags" in loaded
-    heavy = ("tensorflow", "tensorboard", "keras", "tfmir.training", "librosa", "faiss", "pyarrow", "distributed")
+    heavy = (
+        "tensorflow",
+        "tensorboard",
+        "keras",
+        "tfmir.training",
+        "librosa",
+        "faiss",
+        "pyarrow",
+        "distributed",
+        "qdrant",
+        "sklearn",
+    )
     assert not [name for name in loaded if name.startswith(heavy)]
 
 

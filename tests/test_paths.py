@@ -13,6 +13,7 @@ from tfmir.errors import UserError
 from tfmir.evaluate import EvaluateParams
 from tfmir.export import ExportParams
 from tfmir.flags import parse
+from tfmir.index import IndexParams
 from tfmir.prepare import PrepareParams
 from tfmir.search import SearchParams
 from tfmir.train import TrainCommand
@@ -23,6 +24,7 @@ COMMANDS = {
     "train": TrainCommand,
     "evaluate": EvaluateParams,
     "export": ExportParams,
+    "index": IndexParams,
     "search": SearchParams,
     "embed": EmbedParams,
     "compare": CompareParams,

@@ -12,7 +12,7 @@ import pytest
 
 from tests.fixtures.embedded import NOTIONS, songs, write_set
 from tfmir.errors import UserError
-from tfmir.inference import graphs
+from tfmir.inference import graphs, index_parts
 from tfmir.inference.embedded_set import open_set
 from tfmir.inference.index import open_index
 from tfmir.inference.index_build import Wanted, build_index
@@ -44,7 +44,7 @@ def place(of, tmp_path_factory):
 def index(place, request):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(graphs, "LEAST_CANDIDATES", 40)
-        patch.setattr(graphs, "_PER_WANTED", 1)
+        patch.setattr(graphs, "PER_WANTED", 1)
         yield open_index(str(place / request.param))
 
 
@@ -299,6 +299,15 @@ def test_tracks_have_all_columns_but_the_vectors_and_are_mapped(place, of):
     assert index.tracks["track_id"].to_pylist() == of.ids
     assert (index.library, index.weights_sha256) == ("/nowhere/music", index.card["weights_sha256"])
     assert index.map("whole") is None
+
+
+def test_a_faiss_that_maps_no_files_finds_the_same(place, monkeypatch):
+    """As it is before 1.11."""
+    mapped = open_index(str(place / "hnsw"))
+    hits = [mapped.search(mapped.embedding(LIKE), weights=weights, top=9) for weights in WEIGHTS]
+    monkeypatch.setattr(index_parts, "_MAPPED", 0)
+    read = open_index(str(place / "hnsw"))
+    assert [read.search(read.embedding(LIKE), weights=weights, top=9) for weights in WEIGHTS] == hits
 
 
 def test_an_index_is_searched_without_tensorflow(place):

@@ -13,13 +13,11 @@ from tqdm import tqdm
 
 from tfmir import files
 from tfmir.errors import UserError
+from tfmir.inference.embeddings import MARK, WEIGHTS_KEY, is_whole, read_mark, schema
 
-HEADER = "embeddings.json"
 VECTORS = "embedding"
-COLUMNS = (
-    "track_id", "path", "mtime_ns", "size", "duration_s", "excerpts", "artist", "tags", "scores", VECTORS, "alive",
-)  # fmt: skip
 _BATCH = 4096
+_REMEDY = "give the embed command again"
 _FIELDS = {"library", "tracks", "dim", "weights_sha256", "card", "shards"}
 
 
@@ -60,25 +58,24 @@ class EmbeddedSet:
                     bar.update(len(batch))
 
     def _batches_of(self, shard: dict[str, Any]) -> Iterator[pa.RecordBatch]:
-        path = self.folder / shard["file"]
-        remedy = "give the tfmir.embed command again"
-        try:
-            with files.reading(path) as name:
-                if files.sha256(name) != shard["sha256"]:
-                    raise UserError(f"{path}: damaged, its checksum is not that of {HEADER}: remove it and {remedy}")
+        path, columns = self.folder / shard["file"], schema(self.dim).names
+        lost = UserError(f"{path}: missing or damaged: {_REMEDY}, which makes it anew")
+        if not path.exists():
+            raise lost
+        with files.reading(path) as name:
+            if not is_whole(files.to_path(name), shard["sha256"]):
+                raise lost
+            try:
                 with pq.ParquetFile(name) as source:
-                    facts = source.schema_arrow.metadata or {}
-                    found = facts.get(b"tfmir.weights_sha256", b"").decode()
+                    found = (source.schema_arrow.metadata or {}).get(WEIGHTS_KEY, b"").decode()
                     if found != self.header["weights_sha256"]:
                         raise UserError(
                             f"{path}: embedded with other weights ({found[:12]}…) than the set "
                             f"({self.header['weights_sha256'][:12]}…): embed the whole library into an empty folder"
                         )
-                    yield from source.iter_batches(_BATCH, columns=list(COLUMNS))
-        except FileNotFoundError as error:
-            raise UserError(f"{path}: not there, {HEADER} names it: copy the folder again, or {remedy}") from error
-        except pa.ArrowInvalid as error:
-            raise UserError(f"{path}: not a Parquet file of embeddings: remove it and {remedy}") from error
+                    yield from source.iter_batches(_BATCH, columns=columns)
+            except pa.ArrowInvalid as error:
+                raise UserError(f"{path}: not a Parquet file of embeddings: remove it, and {_REMEDY}") from error
 
 
 def open_set(folder: str) -> EmbeddedSet:
@@ -89,15 +86,10 @@ def open_set(folder: str) -> EmbeddedSet:
     """
     if not folder:
         raise UserError("--embeddings is empty: name the folder that tfmir.embed has written")
-    path = files.to_path(folder)
-    source = path / HEADER
-    if not source.exists():
-        unfinished = path.exists() and any(path.glob("*.parquet"))
-        remedy = "give its tfmir.embed command again, which ends it" if unfinished else "make it with tfmir.embed"
-        raise UserError(f"--embeddings={folder}: no {HEADER} in it: {remedy}")
-    header = files.read_json(source)
-    if not isinstance(header, dict) or header.get("schema_version") != 1 or not set(header) >= _FIELDS:
-        raise UserError(f"{source}: not what this version of tfmir writes: embed the library again")
+    header, path = read_mark(folder), files.to_path(folder)
+    source = path / MARK
+    if lacking := sorted(_FIELDS - set(header)):
+        raise UserError(f"{source} has no {lacking[0]!r}: embed the library again")
     counted = sum(shard["tracks"] for shard in header["shards"])
     if counted != header["tracks"]:
         raise UserError(f"{source}: {header['tracks']} tracks, but its shards have {counted}: embed the library again")

@@ -19,7 +19,7 @@ from tfmir.inference.searching import WHOLE, Question
 
 LINKS, EF_CONSTRUCTION = 16, 80
 LEAST_CANDIDATES = 400  # of each space, and as many paths are kept while its graph is walked
-_PER_WANTED = 8
+PER_WANTED = 8
 _BLOCK = 1 << 14
 
 
@@ -39,12 +39,13 @@ class Graphs:
           count: how many rows are wanted.
           total: how many rows there are.
         """
-        each = max(LEAST_CANDIDATES, _PER_WANTED * count)
-        if each > total // 4 or any(weight < 0 for weight in question.weights.values()):
+        each = max(LEAST_CANDIDATES, PER_WANTED * count)
+        if 4 * each > total or any(weight < 0 for weight in question.weights.values()):
             return None
         asked = {notion: question.parts[notion] for notion, weight in question.weights.items() if weight > 0}
         if len(asked) != 1:
             asked[WHOLE] = question.query
+        each *= 2 if len(asked) == 1 else 1
         rows = np.unique(np.concatenate([self._near(space, vector, each) for space, vector in asked.items()]))
         return rows if len(rows) >= count else None
 

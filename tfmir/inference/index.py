@@ -110,10 +110,7 @@ def open_index(folder: str) -> Index:
 
 
 def _first(values: pa.ChunkedArray, value: str) -> int | None:
-    try:
-        row = pc.index(values, value).as_py()
-    except UnicodeEncodeError:  # a name that is no text
-        return None
+    row = pc.index(values, value).as_py()
     return None if row < 0 else row
 
 

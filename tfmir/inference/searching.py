@@ -109,6 +109,10 @@ class Searchable(abc.ABC):
 
     def rows_of(self, like: str) -> tuple[int, ...]:
         """As `row_of`, and after it the rows that are the same file under other names."""
+        try:
+            like.encode()
+        except UnicodeEncodeError:  # a name that is no text, which no table holds
+            return ()
         path = found_path(like)
         row = self._row("track_id", like)
         for name in names_below(path or like, self.library):
