@@ -7,6 +7,7 @@ import threading
 import numpy as np
 import pytest
 import tensorflow as tf
+from google.protobuf import text_format
 
 from tests.serving.conftest import INFO, WAV, FakeBundle
 from tests.serving.standin import messages
@@ -157,6 +158,19 @@ def test_the_newest_version_is_served_unless_the_configuration_says_which(base):
     newest.poll()
     assert (some.find(spec())[0], newest.find(spec())[0]) == (2, 11)
     assert sorted(models(base, all=True).model("m").versions) == [1, 2, 10, 11]
+
+
+def test_the_configuration_in_export_serves_its_version_under_its_label(base, repository):
+    """`export/models.config`, in TensorFlow Serving's own message; another folder, because /models is a container's."""
+    text = (repository / "export/models.config").read_text()
+    (config,) = text_format.Parse(text, messages.ModelServerConfig()).model_config_list.config
+    assert (config.name, config.model_platform) == ("tfmir", "tensorflow")
+    assert set(config.version_labels.values()) <= set(config.model_version_policy.specific.versions)
+    config.base_path = str(base)
+    made = Models([config], lambda path: FakeBundle(int(path.name)))
+    made.poll()
+    assert made.find(messages.ModelSpec(name="tfmir", version_label="stable"))[0] == 1
+    assert sorted(made.model("tfmir").versions) == [1]
 
 
 def test_warm_up_requests_are_run_when_a_version_is_loaded(base):

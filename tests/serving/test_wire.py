@@ -44,14 +44,18 @@ def is_list(field):
 
 @pytest.mark.parametrize("name", wire._MESSAGES)
 def test_every_field_is_that_of_the_published_message(name):
-    """Number, kind, repeated or not, packed or not, message, by the descriptors that TensorFlow's wheels carry."""
+    """Number, kind, repeated or not, message, by the descriptors that TensorFlow's wheels carry; and the bytes."""
     published = PUBLISHED.get(name) or getattr(messages, name)
     own = wire._CLASSES[name].DESCRIPTOR
     assert own is not published.DESCRIPTOR
     for field in own.fields:
         other = published.DESCRIPTOR.fields_by_name[field.name]
         assert (field.number, kind(field), is_list(field)) == (other.number, kind(other), is_list(other)), field.name
-        assert (field.is_packed, is_map(field)) == (other.is_packed, is_map(other)), field.name
+        assert is_map(field) == is_map(other), field.name
+        if not field.message_type:  # packed or not
+            value = {FieldDescriptor.TYPE_BYTES: b"a", FieldDescriptor.TYPE_STRING: "a"}.get(field.type, 1)
+            values = {field.name: [value, value] if is_list(field) else value}
+            assert wire._CLASSES[name](**values).SerializeToString() == published(**values).SerializeToString()
         if field.message_type and not is_map(field):
             assert field.message_type.name == other.message_type.name
         elif field.message_type:

@@ -26,10 +26,10 @@ def wav_bytes(waveform: np.ndarray, *, sample_rate: int) -> bytes:
     >>> wav_bytes(np.float32([0.0, 0.5, -1.0]), sample_rate=22050)[44:].hex()
     '000000400080'
     """
+    if waveform.size > _MOST_SAMPLES:
+        raise ValueError(f"{waveform.size} samples: a wav file holds {_MOST_SAMPLES} at most")
     if waveform.ndim != 1 or not np.isfinite(waveform).all():
         raise ValueError(f"a waveform of shape {waveform.shape}: expected finite numbers of shape [samples]")
-    if len(waveform) > _MOST_SAMPLES:
-        raise ValueError(f"{len(waveform)} samples: a wav file holds {_MOST_SAMPLES} at most")
     scaled = np.clip(np.rint(waveform.astype(np.float64) * _FULL_SCALE), -_FULL_SCALE, _FULL_SCALE - 1)
     data = scaled.astype("<i2").tobytes()
     form = struct.pack("<HHIIHH", 1, 1, sample_rate, 2 * sample_rate, 2, 16)
