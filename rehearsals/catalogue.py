@@ -1,11 +1,11 @@
-"""A catalogue as it will be made: killed ten times, resumed, and once more on a scheduler of its own; the bytes compared.
+"""A catalogue as it will be made: killed ten times, resumed, and made once more on a scheduler; the bytes compared.
 
     python rehearsals/catalogue.py                     # 600 songs of 9 s, an untrained run at width 0.25; a few minutes
     python rehearsals/catalogue.py --songs=200 --long=4     # … and the memory of a worker with songs of 10 minutes
 
-Every process of the command is killed with SIGKILL, each time when another share of the songs is done, the last times while
-the set is published and just after; then the same command goes on. Nothing that was finished is done again: no part is
-written twice. The first set is made without a break.
+Every process of the command is killed with SIGKILL, each time when another share of the songs is done, or when shards
+are published; then the same command goes on. Nothing that was finished is done again: no part is written twice. The
+first set is made without a break.
 """
 
 import argparse
@@ -116,9 +116,8 @@ def embed(work: pathlib.Path, output: str, *more: str, library: str = "music", k
     kept = {name: stamp for name, stamp in finished(work / output).items() if name in parts}
     assert all(parts[name] == stamp for name, stamp in kept.items()), "a finished part was written again"
     how = "killed" if code == -signal.SIGKILL else "ended"
-    print(
-        f"{output}: {how} with {code} after {time.monotonic() - start:.0f} s, {len(finished(work / output))} parts lie there"
-    )
+    took, there = time.monotonic() - start, len(finished(work / output))
+    print(f"{output}: {how} with {code} after {took:.0f} s, {there} finished parts lie there", flush=True)
     assert code in (0, -signal.SIGKILL if kill_at else 0), said.decode(errors="replace")[-2000:]
     return max(peaks)
 
