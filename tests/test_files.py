@@ -1,5 +1,6 @@
 import hashlib
 import json
+import os
 import pathlib
 
 import numpy as np
@@ -170,3 +171,28 @@ def test_arrays_cut_anywhere_are_none(tmp_path):
     for length in range(0, len(whole), 997):
         (tmp_path / "a.npz").write_bytes(whole[:length])
         assert read_arrays(tmp_path / "a.npz") is None
+
+
+def test_what_changes_when_a_file_does_locally_and_in_a_store(tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/a").write_bytes(b"abc")
+    os.utime(tmp_path / "sub/a", ns=(0, 10**18 + 7))
+    for folder in (tmp_path, f"file://{tmp_path}"):
+        found = files.stamps(folder, ["sub/a", "gone"])
+        assert found["gone"] == (0, 0)
+        assert found["sub/a"] == (pytest.approx(10**18 + 7, abs=1000), 3)
+    assert files.stamps(tmp_path, ["sub/a"])["sub/a"][0] == 10**18 + 7
+
+
+def test_a_file_moves_locally_and_in_a_store(tmp_path):
+    (tmp_path / "a").write_text("x")
+    (tmp_path / "c").write_text("old")
+    files.move(tmp_path / "a", tmp_path / "b")
+    files.move(RemotePath(f"file://{tmp_path}/b"), RemotePath(f"file://{tmp_path}/c"))
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("c", "x")]
+
+
+def test_arrays_are_written_whole_and_read_back(tmp_path):
+    files.write_arrays(tmp_path / "a.npz", x=np.arange(3), y=np.zeros(2))
+    found = read_arrays(tmp_path / "a.npz")
+    assert (found["x"].tolist(), found["y"].tolist()) == ([0, 1, 2], [0.0, 0.0])

@@ -80,6 +80,7 @@ def test_stamps_of_all_files_are_asked_for_at_once(store, tmp_path):
     [
         ({"LastModified": datetime.datetime(1970, 1, 1, 0, 0, 2, 5, tzinfo=datetime.timezone.utc)}, 2_000_005_000),
         ({"mtime": datetime.datetime(1970, 1, 1, 0, 0, 1)}, 1_000_000_000),
+        ({"created": 1.5}, 1_500_000_000),
         ({"size": 3, "created": "yesterday"}, 0),
     ],
 )

@@ -285,9 +285,11 @@ class FsspecStore:
 
 def _changed(facts: dict[str, Any]) -> int:
     """Nanoseconds of an object's last change, which every store calls by another name; 0 if it does not say."""
-    found = next((facts[name] for name in _CHANGED if isinstance(facts.get(name), datetime.datetime)), None)
+    found = next((facts[name] for name in _CHANGED if isinstance(facts.get(name), datetime.datetime | float)), None)
     if found is None:
         return 0
+    if isinstance(found, float):
+        return int(found * 1e9)
     known = found if found.tzinfo else found.replace(tzinfo=datetime.timezone.utc)
     return (known - _EPOCH) // datetime.timedelta(microseconds=1) * 1000
 

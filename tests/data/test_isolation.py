@@ -11,7 +11,7 @@ import soundfile
 from tests.fixtures.odd_audio import POISON
 from tfmir.data import isolation
 from tfmir.data.audio import AudioError, decode, remarks, seconds
-from tfmir.data.isolation import Task, decode_ahead, decode_isolated
+from tfmir.data.isolation import Task, decode_ahead, decode_here, decode_isolated
 from tfmir.data.records import load_manifest
 
 RATE = 22050
@@ -169,3 +169,11 @@ def test_odd_names_reach_the_child(poisoned, name):
 def test_a_remote_file_is_decoded_from_a_copy(poisoned):
     tasks = [Task(f"file://{poisoned}/{name}.wav", RATE) for name in ("good", "absent", "well")]
     assert [answer.problem for answer in decode_ahead(tasks)] == ["", "missing: no such file", ""]
+
+
+def test_in_this_process_the_answers_are_the_same(poisoned):
+    tasks = [Task(str(poisoned / name), RATE, 60.0) for name in ("good.wav", "absent.wav")]
+    for here, there in zip(map(decode_here, tasks), decode_ahead(tasks), strict=True):
+        assert (here.problem, here.remarks) == (there.problem, there.remarks)
+        np.testing.assert_array_equal(here.waveform, there.waveform)
+    assert decode_here(Task(str(poisoned / "good.wav"))).secs == 4.0

@@ -7,8 +7,7 @@ from tests.fixtures.odd_audio import POISON
 from tfmir.corpora.votes import Clip, HumanTriplet
 from tfmir.errors import UserError
 from tfmir.evaluation.human import agreement, embed_clips
-from tfmir.inference.subspaces import unit_rows
-from tfmir.params import FeatureParams, RunParams, SystemParams
+from tfmir.params import EncoderParams, RunParams, SystemParams
 from tfmir.vocabulary import Vocabulary
 
 RATE = 22050
@@ -17,13 +16,19 @@ RATE = 22050
 class Loudness:
     """Embeds an excerpt by how much of it lies in the lower and upper half of the bands: four numbers, two notions."""
 
-    params = RunParams(features=FeatureParams())
+    params = RunParams(encoder=EncoderParams(embedding_dim=4))
     vocabulary = Vocabulary.from_dict({"genre": ["a"], "mood": ["x"]})
 
-    def embed(self, excerpts):
-        bands = tf.reduce_mean(excerpts, axis=[1, 2])
+    def excerpt_embeddings(self, log_mel):
+        bands = tf.reduce_mean(log_mel, axis=1)
         low, high = tf.reduce_mean(bands[:, :64], 1), tf.reduce_mean(bands[:, 64:], 1)
-        return tf.constant(unit_rows(np.stack([low, high, low, high], axis=1)))
+        return tf.stack([low, high, low, high], axis=1)
+
+    def track_embeddings(self, excerpts, track):
+        return tf.math.l2_normalize(tf.math.segment_mean(excerpts, track), axis=1)
+
+    def scores(self, embedding):
+        return tf.zeros([1, 1])
 
 
 @pytest.fixture(scope="module")

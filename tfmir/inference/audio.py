@@ -95,13 +95,16 @@ def embed_files(system: System, stretches: Sequence[Stretch], *, isolated: bool 
 
     def waveforms() -> Iterator[np.ndarray]:
         answers = decode_ahead(tasks) if isolated else map(decode_here, tasks)
-        for stretch, answer in zip(stretches, answers, strict=True):
+        for stretch in stretches:
+            answer = next(answers)
             waveform = answer.waveform[round(stretch.start_secs * features.sample_rate) :]
             late = f"ends before the clip's start at {stretch.start_secs:g} s"
             problem = answer.problem or ("" if len(waveform) else late)
-            loudest = np.abs(waveform).max(keepdims=True, initial=0.0)
+            loudest = 0.0 if problem else max(waveform.max(), -waveform.min())
             heard.append(_Heard(problem, loudest, len(waveform) / features.sample_rate, answer.remarks))
+            del answer  # of 50 MB, while the next one is decoded
             yield _nothing() if problem else waveform
+            del waveform
 
     batches = embedder(system)
     for of_song in batches.excerpts(waveforms()):
@@ -110,10 +113,10 @@ def embed_files(system: System, stretches: Sequence[Stretch], *, isolated: bool 
 
 @dataclasses.dataclass(frozen=True)
 class _Heard:
-    """What is kept of a waveform while its excerpts wait for a batch; `loudest` float32 [1]."""
+    """What is kept of a waveform while its excerpts wait for a batch; `loudest` is its largest sample."""
 
     problem: str
-    loudest: np.ndarray
+    loudest: float
     secs: float
     remarks: tuple[str, ...]
 
@@ -123,7 +126,7 @@ def _embedded(batches: Embedder, heard: _Heard, of_song: np.ndarray) -> Embedded
         return Embedded(heard.problem)
     embedding, scores = batches.song(of_song)
     if not np.isfinite(embedding).all():
-        return Embedded(str(too_loud(heard.loudest)))
+        return Embedded(str(too_loud(np.array(heard.loudest))))
     return Embedded("", embedding, scores, of_song, heard.secs, heard.remarks)
 
 

@@ -34,8 +34,7 @@ class Row:
     """One song.
 
     Attributes:
-      track_id: its path below the library.
-      path: the same; where its audio is.
+      track_id: its path below the library, as is `path`.
       mtime_ns: when the file was changed last, 0 where a store does not say.
       size: bytes of the file.
       duration_s: seconds that were heard, ten minutes at most.
@@ -71,7 +70,7 @@ class Embeddings:
       library: folder or URL of the songs.
       dim: size of the embedding.
       weights_sha256: checksum of the weights that made it.
-      card: of the run, see `serving/card.py`.
+      card: of the run.
       rejected: how many songs could not be embedded.
       table: every column of `schema`, shard after shard.
     """
