@@ -38,7 +38,7 @@ def test_searching_your_own_music_gave_documented_json(readme):
     result = next(result for block, result in readme.results.items() if block.endswith("--json"))
     found = json.loads(result.stdout)
     assert found["weights"] == {"mood": 1.0, "genre": 0.2}
-    assert set(found["results"][0]) == {"rank", "track_id", "score", "similarities", "tags"}
+    assert set(found["results"][0]) == {"rank", "track_id", "score", "similarities", "tags", "artist"}
 
 
 def test_the_bundle_answered(readme):
