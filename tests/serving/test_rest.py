@@ -78,6 +78,7 @@ def stranger():
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.handle_error = lambda *_: None  # who asked may be gone
     threading.Thread(target=lambda: server.serve_forever(poll_interval=0.02), daemon=True).start()
     yield answer, Rest(f"http://127.0.0.1:{server.server_address[1]}", through_proxy=False)
     server.shutdown()
