@@ -24,7 +24,7 @@ from tfmir.inference.parts import Job
 from tfmir.preparation import build
 from tfmir.preparation.build import build_records
 from tfmir.preparation.inspection import inspect_corpus
-from tfmir.serving.bundle import card
+from tfmir.serving.card import run_card
 
 RATE = 22050
 GOOD = [
@@ -167,7 +167,7 @@ def outcomes(music, run, system, tmp_path_factory):
         alone = lambda function, tasks, **_: [function(*task[:-1], True) for task in tasks]  # noqa: E731
         patch.setattr(catalogue, "run_tasks", alone)
         job = Job(str(run.path), files.sha256(run.best_weights), str(music))
-        embed_library(job, str(site / "embedded"), labels={}, card=card(run), max_rejected_fraction=1.0)
+        embed_library(job, str(site / "embedded"), labels={}, card=run_card(run), max_rejected_fraction=1.0)
         kept["embed"] = set(read_embeddings(site / "embedded").table.column("track_id").to_pylist())
         said["embed"] = err.getvalue() + "".join(
             f"{path}: left out: {reason}\n" for _, path, reason in rejected(site / "embedded")

@@ -14,7 +14,7 @@ from tfmir.inference.catalogue import embed_library
 from tfmir.inference.embeddings import MARK, read_embeddings, vectors
 from tfmir.inference.parts import Job
 from tfmir.inference.publishing import Labels
-from tfmir.serving.bundle import card
+from tfmir.serving.card import run_card
 
 NAMES = [f"{index:02d}.flac" for index in range(6)]
 
@@ -51,7 +51,7 @@ def embed(run, music):
         weights = of_job.pop("weights", files.sha256(run.best_weights))
         job = Job(str(run.path), weights, str(library), **of_job)
         output = str(music.parent / out)
-        return embed_library(job, output, labels=labels or {}, card=card(run), max_rejected_fraction=limit)
+        return embed_library(job, output, labels=labels or {}, card=run_card(run), max_rejected_fraction=limit)
 
     return call
 
