@@ -22,10 +22,10 @@ import faiss
 import numpy as np
 import pyarrow as pa
 
-from tfmir.inference.embedded_set import EmbeddedSet
-from tfmir.inference.index import open_index
-from tfmir.inference.searching import WHOLE
+from tfmir.catalogue.embedded_set import EmbeddedSet
 from tfmir.inference.subspaces import subspace_embeddings, unit_rows
+from tfmir.searching.index import open_index
+from tfmir.searching.searchable import WHOLE
 from tfmir.vocabulary import Vocabulary
 
 DIM, CLUSTERS, BLOCK, TURNS, RECALL_TRACKS = 256, 500, 10_000, 5, 100_000
@@ -107,7 +107,7 @@ def child(what: str, place: str, tracks: int) -> dict[str, float]:
 
 
 def build(place: str, tracks: int) -> dict[str, float]:
-    from tfmir.inference.index_build import Wanted, build_index
+    from tfmir.searching.index_build import Wanted, build_index
 
     start = time.process_time()
     build_index(made_up(tracks), place, Wanted("exact", "none"))

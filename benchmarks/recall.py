@@ -19,14 +19,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tfmir.catalogue.embedded_set import VECTORS, EmbeddedSet, open_set
+from tfmir.catalogue.embeddings import EXCERPTS, column_names, read_table
 from tfmir.errors import UserError
-from tfmir.inference import graphs
-from tfmir.inference.embedded_set import VECTORS, EmbeddedSet, open_set
-from tfmir.inference.embeddings import EXCERPTS, column_names, read_table
-from tfmir.inference.index import Index, open_index
-from tfmir.inference.index_build import Wanted, build_index
-from tfmir.inference.ranking import query_parts, weighted_query
-from tfmir.inference.searching import SUBSPACES, WHOLE
+from tfmir.searching import graphs
+from tfmir.searching.index import Index, open_index
+from tfmir.searching.index_build import Wanted, build_index
+from tfmir.searching.ranking import query_parts, weighted_query
+from tfmir.searching.searchable import SUBSPACES, WHOLE
 
 TOP, QUERIES = 10, 200
 

@@ -12,10 +12,9 @@ import pytest
 
 from tests.fixtures.commands import called
 from tfmir import files
+from tfmir.catalogue.embeddings import read_embeddings
 from tfmir.embed import EmbedParams
 from tfmir.errors import UserError
-from tfmir.inference import catalogue
-from tfmir.inference.embeddings import read_embeddings
 
 NAMES = [f"{index:02d}.flac" for index in range(9)]
 
@@ -33,8 +32,10 @@ def music(audio_folder, tmp_path_factory):
 
 def here(monkeypatch):
     """No cluster, and parts of two songs."""
-    monkeypatch.setattr(catalogue, "run_tasks", lambda function, tasks, **_: (function(*task) for task in tasks))
-    monkeypatch.setattr("tfmir.inference.parts._SONGS", 2)
+    monkeypatch.setattr(
+        "tfmir.catalogue.build.run_tasks", lambda function, tasks, **_: (function(*task) for task in tasks)
+    )
+    monkeypatch.setattr("tfmir.catalogue.parts._SONGS", 2)
 
 
 @pytest.fixture(scope="module")
@@ -101,8 +102,7 @@ def test_killed_at_any_moment_it_goes_on_and_ends_with_the_same_bytes(
     finished = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out/.build").glob("part-*.parquet.json")}
     embedded = []
     monkeypatch.setattr(
-        catalogue,
-        "run_tasks",
+        "tfmir.catalogue.build.run_tasks",
         lambda function, tasks, **_: (embedded.append(task[1]) or function(*task) for task in tasks),
     )
     called("embed", *flags, output)
@@ -131,7 +131,7 @@ def scheduler(tmp_path):
 
 def test_an_external_scheduler_gives_the_same_bytes(run, flags, whole, tmp_path, scheduler, snapshot, monkeypatch):
     """With relative paths, which mean another place to the worker."""
-    monkeypatch.setattr("tfmir.inference.parts._SONGS", 2)
+    monkeypatch.setattr("tfmir.catalogue.parts._SONGS", 2)
     relative = [f"--run={os.path.relpath(run.path)}", *flags[1:]]
     output = os.path.relpath(tmp_path / "out")
     called("embed", *relative, f"--output={output}", f"--scheduler={scheduler}", "--projector")

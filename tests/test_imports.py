@@ -17,6 +17,8 @@ FLOORS = (
     ("data", "run_directory"),
     ("preparation", "model"),
     ("inference",),
+    ("catalogue",),
+    ("searching",),
     ("training", "serving", "evaluation"),
     ("experiments",),
 )

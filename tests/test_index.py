@@ -7,8 +7,8 @@ import pytest
 from tests.fixtures.commands import called
 from tests.fixtures.embedded import songs, write_set
 from tfmir.errors import UserError
-from tfmir.inference.index import open_index
-from tfmir.inference.qdrant import open_server
+from tfmir.searching.index import open_index
+from tfmir.searching.qdrant import open_server
 
 pytest_plugins = ["tests.fixtures.servers"]
 

@@ -13,14 +13,13 @@ import soundfile
 
 from tests.fixtures.odd_audio import POISON, promising, wav
 from tfmir import files
+from tfmir.catalogue.build import embed_library
+from tfmir.catalogue.embeddings import read_embeddings
+from tfmir.catalogue.library import folder_library
+from tfmir.catalogue.parts import Job
 from tfmir.corpora import folder
 from tfmir.corpora.audio_files import list_audio
 from tfmir.data.records import load_manifest, read_tracks, shard_name
-from tfmir.inference import catalogue
-from tfmir.inference.catalogue import embed_library
-from tfmir.inference.embeddings import read_embeddings
-from tfmir.inference.library import folder_library
-from tfmir.inference.parts import Job
 from tfmir.preparation import build
 from tfmir.preparation.build import build_records
 from tfmir.preparation.inspection import inspect_corpus
@@ -165,7 +164,7 @@ def outcomes(music, run, system, tmp_path_factory):
         err.truncate(0)
         # As if a worker had died over each part before.
         alone = lambda function, tasks, **_: [function(*task[:-1], True) for task in tasks]  # noqa: E731
-        patch.setattr(catalogue, "run_tasks", alone)
+        patch.setattr("tfmir.catalogue.build.run_tasks", alone)
         job = Job(str(run.path), files.sha256(run.best_weights), str(music))
         embed_library(job, str(site / "embedded"), labels={}, card=run_card(run), max_rejected_fraction=1.0)
         kept["embed"] = set(read_embeddings(site / "embedded").table.column("track_id").to_pylist())

@@ -8,7 +8,7 @@ import pytest
 
 from tests.fixtures.browser import browser as browser
 from tests.fixtures.page import SONGS, track_id, untrained_run, write_index, write_songs
-from tfmir.inference.index import open_index
+from tfmir.searching.index import open_index
 from tfmir.serving.page.app import build_app
 from tfmir.serving.page.catalogue import Catalogue
 from tfmir.serving.page.embedders import RunEmbedder

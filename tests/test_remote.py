@@ -10,9 +10,9 @@ import time
 import pytest
 
 from tfmir import remote
+from tfmir.catalogue.embeddings import read_embeddings
 from tfmir.errors import UserError
 from tfmir.files import to_path
-from tfmir.inference.embeddings import read_embeddings
 from tfmir.remote import RemotePath
 
 boto3 = pytest.importorskip("boto3")
@@ -125,7 +125,7 @@ ACTIONS = """
 from tfmir import files
 from tfmir.command import leave
 from tfmir.files import to_path
-from tfmir.inference.embeddings import read_embeddings
+from tfmir.catalogue.embeddings import read_embeddings
 root = to_path("s3://music/odd")
 assert not root.exists() and not root.is_dir() and list(root.glob("*")) == []
 files.write_text(root / "x.json", "[1]")
@@ -193,7 +193,7 @@ EMBED = """
 import sys
 from tests.fixtures.commands import called
 from tfmir.command import leave
-from tfmir.inference import catalogue
+from tfmir.catalogue import build
 catalogue.run_tasks = lambda function, tasks, **_: (function(*task) for task in tasks)  # no cluster
 run, output = sys.argv[1:]
 for folder in (output, output, "s3://music/embedded"):

@@ -14,11 +14,11 @@ import pytest
 from tests.fixtures.commands import called
 from tests.fixtures.embedded import songs, write_set
 from tfmir import files
+from tfmir.catalogue.embedded_set import open_set
 from tfmir.errors import UserError
 from tfmir.inference.audio import embed_file
-from tfmir.inference.embedded_set import open_set
-from tfmir.inference.index_build import Wanted, build_index
-from tfmir.inference.qdrant_upload import upload
+from tfmir.searching.index_build import Wanted, build_index
+from tfmir.searching.qdrant_upload import upload
 
 pytest_plugins = ["tests.fixtures.servers"]
 

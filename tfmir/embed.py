@@ -17,7 +17,7 @@ from tfmir.errors import UserError
 from tfmir.params import field
 
 if TYPE_CHECKING:
-    from tfmir.inference.publishing import Labels
+    from tfmir.catalogue.publishing import Labels
 
 _ANNOTATIONS = "annotations.csv"
 
@@ -56,10 +56,10 @@ def main(params: EmbedParams) -> dict[str, Any]:
         raise UserError("--library is empty: name the folder of the songs")
     if not files.to_path(params.library).is_dir():
         raise UserError(f"--library={params.library}: no such folder")
-    from tfmir.inference.catalogue import embed_library
-    from tfmir.inference.embeddings import read_embeddings
-    from tfmir.inference.parts import Job
-    from tfmir.inference.projector import write_projector
+    from tfmir.catalogue.build import embed_library
+    from tfmir.catalogue.embeddings import read_embeddings
+    from tfmir.catalogue.parts import Job
+    from tfmir.catalogue.projector import write_projector
     from tfmir.run_directory import trained_run
     from tfmir.serving.card import run_card
 
@@ -88,8 +88,8 @@ def main(params: EmbedParams) -> dict[str, Any]:
 
 def _labels(params: EmbedParams) -> dict[str, Labels]:
     """Artist and tags of the songs that the annotations name, by their ids; read as `prepare` reads them."""
+    from tfmir.catalogue.publishing import Labels
     from tfmir.corpora import folder
-    from tfmir.inference.publishing import Labels
 
     default = files.to_path(params.library) / _ANNOTATIONS
     given = params.annotations or (str(default) if default.exists() else "")

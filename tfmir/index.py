@@ -33,17 +33,17 @@ class IndexParams:
 
 def main(params: IndexParams) -> None:
     """Makes the index, and says how to search it."""
-    from tfmir.inference.embedded_set import open_set
+    from tfmir.catalogue.embedded_set import open_set
 
     if params.store and params.output:
         raise UserError("--store and --output: vectors go to one of them: leave the other out")
     embedded = open_set(params.embeddings)
     if params.store:
-        from tfmir.inference.qdrant_upload import upload
+        from tfmir.searching.qdrant_upload import upload
 
         upload(embedded, params.store)
     else:
-        from tfmir.inference.index_build import Wanted, build_index
+        from tfmir.searching.index_build import Wanted, build_index
 
         build_index(embedded, params.output, Wanted(params.kind, params.maps, params.map_sample))
     print(f"{embedded.tracks} tracks: python -m tfmir.search --index={params.store or params.output} --like=<track>")

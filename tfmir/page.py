@@ -18,7 +18,7 @@ from tfmir.errors import UserError
 from tfmir.params import field
 
 if TYPE_CHECKING:
-    from tfmir.inference.index import Index
+    from tfmir.searching.index import Index
     from tfmir.serving.page.embedders import Embedder
 
 _EXTRA = ("starlette", "uvicorn", "anyio")
@@ -48,7 +48,7 @@ def main(params: PageParams) -> None:
         if (error.name or "").partition(".")[0] not in _EXTRA:
             raise
         raise UserError(f"no {error.name}: the page needs an extra: pip install 'tfmir[page]'") from error
-    from tfmir.inference.index import open_index
+    from tfmir.searching.index import open_index
     from tfmir.serving.page.catalogue import Catalogue
     from tfmir.serving.page.uploads import Uploads
 

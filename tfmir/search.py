@@ -21,7 +21,7 @@ from tfmir.params import field
 if TYPE_CHECKING:
     import numpy as np
 
-    from tfmir.inference.ranking import Hit
+    from tfmir.searching.ranking import Hit
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,12 +65,12 @@ def main(params: SearchParams) -> None:
 
 
 def _of_library(params: SearchParams) -> _Answer:
-    from tfmir.inference.library import folder_library, split_library
-    from tfmir.inference.paths import found_path
-    from tfmir.inference.query import find_query
-    from tfmir.inference.ranking import parse_weights, rank
+    from tfmir.catalogue.library import folder_library, split_library
     from tfmir.inference.weights import load_system
     from tfmir.run_directory import trained_run
+    from tfmir.searching.paths import found_path
+    from tfmir.searching.query import find_query
+    from tfmir.searching.ranking import parse_weights, rank
 
     for name in ("endpoint", "tags", "artist", "diverse"):
         if getattr(params, name):
@@ -93,9 +93,9 @@ def _of_library(params: SearchParams) -> _Answer:
 
 
 def _of_index(params: SearchParams) -> _Answer:
-    from tfmir.inference.index import open_index
-    from tfmir.inference.qdrant import is_server, open_server
-    from tfmir.inference.ranking import parse_weights
+    from tfmir.searching.index import open_index
+    from tfmir.searching.qdrant import is_server, open_server
+    from tfmir.searching.ranking import parse_weights
 
     index = (open_server if is_server(params.index) else open_index)(params.index)
     weights = parse_weights(params.weights, index.vocabulary, disentangled=bool(index.notions))
@@ -128,7 +128,7 @@ def _embedder(params: SearchParams, weights_sha256: str) -> Callable[[str], np.n
         client.refuse_other_weights(weights_sha256)
         return lambda path: client.embed_file(path).embedding
     if params.run:
-        from tfmir.inference.embedder import run_embedder
+        from tfmir.searching.embedder import run_embedder
 
         return run_embedder(params.run, weights_sha256)
     return _nobody
@@ -148,7 +148,7 @@ def _existing(params: SearchParams, library: str) -> str:
       UserError: there is none.
     """
     from tfmir.corpora.spelling import one_line
-    from tfmir.inference.paths import found_path
+    from tfmir.searching.paths import found_path
 
     path = found_path(params.like)
     if not path:

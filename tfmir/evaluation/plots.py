@@ -12,7 +12,7 @@ from matplotlib.image import AxesImage
 from tfmir import files
 from tfmir.evaluation.tables import contenders
 from tfmir.figures import COLOURS, legend, log_ticks, plt, save
-from tfmir.inference.maps import LEAST_POINTS, project
+from tfmir.searching.maps import LEAST_POINTS, project
 from tfmir.vocabulary import Vocabulary
 
 CAPTIONS = {

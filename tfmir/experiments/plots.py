@@ -12,9 +12,9 @@ from tfmir.errors import UserError
 from tfmir.evaluation.plots import heat_map, shows_leakage
 from tfmir.experiments.columns import Reports
 from tfmir.figures import COLOURS, legend, plt, save
-from tfmir.inference.maps import LEAST_POINTS, project
 from tfmir.inference.subspaces import subspace_embeddings
 from tfmir.run_directory import Run
+from tfmir.searching.maps import LEAST_POINTS, project
 from tfmir.vocabulary import Vocabulary
 
 _MARKERS = "os^Dv<>Pp"

@@ -17,7 +17,7 @@ from tfmir.serving.page.labels import Labels
 from tfmir.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
-    from tfmir.inference.index import Index
+    from tfmir.searching.index import Index
 
 MOST_LETTERS = 200  # of what is typed
 _SAMPLE = 500  # songs

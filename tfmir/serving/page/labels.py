@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 if TYPE_CHECKING:
-    from tfmir.inference.index import Index
+    from tfmir.searching.index import Index
 
 # Tags are many and most are rare, so that few scores pass a half; below this one the best of a notion is mostly noise.
 LEAST_SCORE = 0.3

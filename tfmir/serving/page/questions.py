@@ -11,7 +11,7 @@ from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 
 from tfmir.errors import UserError
-from tfmir.inference.ranking import Hit, parse_weights
+from tfmir.searching.ranking import Hit, parse_weights
 from tfmir.serving.page.catalogue import Catalogue
 
 DEFAULT_TOP, MOST_TOP = 20, 500

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tfmir.inference.ranking import Hit
+    from tfmir.searching.ranking import Hit
 
 # A spreadsheet takes a cell that begins like this for a formula, which may send the sheet elsewhere.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
