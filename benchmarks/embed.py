@@ -33,7 +33,8 @@ import numpy as np
 import soundfile
 import tensorflow as tf
 
-from tfmir.data.isolation import Task, decode_ahead
+from tfmir.data.decoding import Task
+from tfmir.data.isolation import decode_ahead
 from tfmir.inference.audio import Stretch, embed_files, embed_waveforms
 from tfmir.model.build import build_system
 from tfmir.model.system import System

@@ -13,9 +13,10 @@ import types
 
 import pytest
 
-from tfmir import doctor, stores
+from tfmir import doctor
 from tfmir.doctor import DoctorParams, main
 from tfmir.errors import UserError
+from tfmir.stores import known as stores
 
 
 @pytest.fixture

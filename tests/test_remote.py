@@ -260,7 +260,7 @@ def test_a_store_that_is_busy_for_a_moment_is_asked_again(tmp_path, monkeypatch)
                 raise UserError(f"{url}: slow down")
 
     busy = Busy()
-    monkeypatch.setattr("tfmir.stores.store_of", lambda url: busy)
+    monkeypatch.setattr("tfmir.stores.known.store_of", lambda url: busy)
     monkeypatch.setattr(remote, "_PAUSES", (0.0, 0.0))
     RemotePath("s3://a/b").download(str(tmp_path / "b"))
     assert busy.calls == 3

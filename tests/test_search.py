@@ -191,7 +191,11 @@ class FakeClient:
     """Stands for a server of the index's weights, or of others."""
 
     endpoint: str
-    asked: list = dataclasses.field(default_factory=list)
+    model: str
+
+    @classmethod
+    def of(cls, endpoint, model):
+        return cls(endpoint, model)
 
     def refuse_other_weights(self, sha256):
         if "other" in self.endpoint:

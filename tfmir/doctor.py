@@ -22,7 +22,7 @@ import tfmir
 from tfmir import command
 from tfmir.errors import UserError
 from tfmir.markdown import table
-from tfmir.stores import MODULES, extra_of
+from tfmir.stores.known import MODULES, extra_of
 
 PYTHONS = ((3, 10), (3, 13))
 TENSORFLOWS = ((2, 17), (2, 21))

@@ -26,7 +26,7 @@ import numpy as np
 from tfmir.errors import UserError
 from tfmir.remote import RemotePath
 from tfmir.remote import fetch as fetch
-from tfmir.stores import is_tensorflows
+from tfmir.stores.known import is_tensorflows
 
 Path: TypeAlias = pathlib.Path | RemotePath
 _TEMPORARY = re.compile(r"\.\d+-[^.]*\.")

@@ -31,6 +31,7 @@ class PageParams:
     index: str = field("", "what python -m tfmir.index has written", path=True)
     run: str = field("", "run of the index, which hears the songs that are uploaded", path=True)
     endpoint: str = field("", "http://host:8501 or grpc://host:8500: a served bundle hears them instead of the run")
+    model: str = field("tfmir", "what the server at --endpoint calls the model; its version: tfmir@3 or tfmir@stable")
     audio_dir: str = field("", "the only folder that audio is played from; empty: where the library was", path=True)
     host: str = field("127.0.0.1", "address to listen at; any other than this machine's own lets others in")
     port: int = field(8080, "port to listen at; 0: a free one", lower=0, upper=65535)
@@ -85,7 +86,7 @@ def _embedder(params: PageParams, index: Index) -> Embedder | None:
     if params.endpoint:
         from tfmir.serving.client import Client
 
-        client = Client(params.endpoint)
+        client = Client.of(params.endpoint, params.model)
         return EndpointEmbedder(client, index=params.index, weights_sha256=index.weights_sha256)
     if not params.run:
         return None

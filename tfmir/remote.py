@@ -14,8 +14,9 @@ import tempfile
 import time
 from collections.abc import Iterator
 
-from tfmir import stores
 from tfmir.errors import UserError
+from tfmir.stores import known
+from tfmir.stores.store import Store
 
 _PAUSES = (2.0, 10.0)  # seconds before a second and a third try
 
@@ -131,10 +132,10 @@ class RemotePath(os.PathLike[str]):
         return self._store.stamps(self._url)
 
     @property
-    def _store(self) -> stores.Store:
+    def _store(self) -> Store:
         global _stores_used
         _stores_used = True
-        return stores.store_of(self._url)
+        return known.store_of(self._url)
 
 
 _stores_used = False

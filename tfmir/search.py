@@ -33,6 +33,7 @@ class SearchParams:
     library: str = field("test", "what is searched: a folder of audio, or a split of the run's records", path="or name")
     index: str = field("", "searched instead of --library: a folder made by tfmir.index, or qdrant://host", path=True)
     endpoint: str = field("", "http://host:8501 or grpc://host:8500: embeds --like instead of --run, with --index")
+    model: str = field("tfmir", "what the server at --endpoint calls the model; its version: tfmir@3 or tfmir@stable")
     like: str = field("", "an audio file, or the id of a track in the library", path="or name")
     weights: str = field("", "notion=weight,…, of at most 1e6: what counts in the ranking; empty: the whole space")
     tags: str = field("", "notion/tag,…: only tracks that carry all of them, with --index")
@@ -124,7 +125,7 @@ def _embedder(params: SearchParams, weights_sha256: str) -> Callable[[str], np.n
     if params.endpoint:
         from tfmir.serving.client import Client
 
-        client = Client(params.endpoint)
+        client = Client.of(params.endpoint, params.model)
         client.refuse_other_weights(weights_sha256)
         return lambda path: client.embed_file(path).embedding
     if params.run:

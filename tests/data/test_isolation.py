@@ -11,7 +11,8 @@ import soundfile
 from tests.fixtures.odd_audio import POISON
 from tfmir.data import isolation
 from tfmir.data.audio import AudioError, decode, remarks, seconds
-from tfmir.data.isolation import Task, decode_ahead, decode_here, decode_isolated
+from tfmir.data.decoding import Task
+from tfmir.data.isolation import decode_ahead, decode_isolated
 from tfmir.data.records import load_manifest
 
 RATE = 22050
@@ -130,7 +131,7 @@ soundfile.SoundFile = Second
 
 
 def test_a_child_that_cannot_begin_is_a_reason(poisoned, monkeypatch):
-    monkeypatch.setattr(isolation, "__name__", "tfmir.nothing")
+    monkeypatch.setattr(isolation, "_CHILD", "tfmir.nothing")
     with pytest.raises(AudioError, match=r"^ends the process that decodes it \(.*No module named tfmir.nothing\): "):
         isolated(poisoned / "good.wav")
 
@@ -169,11 +170,3 @@ def test_odd_names_reach_the_child(poisoned, name):
 def test_a_remote_file_is_decoded_from_a_copy(poisoned):
     tasks = [Task(f"file://{poisoned}/{name}.wav", RATE) for name in ("good", "absent", "well")]
     assert [answer.problem for answer in decode_ahead(tasks)] == ["", "missing: no such file", ""]
-
-
-def test_in_this_process_the_answers_are_the_same(poisoned):
-    tasks = [Task(str(poisoned / name), RATE, 60.0) for name in ("good.wav", "absent.wav")]
-    for here, there in zip(map(decode_here, tasks), decode_ahead(tasks), strict=True):
-        assert (here.problem, here.remarks) == (there.problem, there.remarks)
-        np.testing.assert_array_equal(here.waveform, there.waveform)
-    assert decode_here(Task(str(poisoned / "good.wav"))).secs == 4.0

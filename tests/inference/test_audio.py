@@ -6,8 +6,8 @@ import tensorflow as tf
 from tests.fixtures.odd_audio import POISON
 from tfmir.corpora.votes import Clip, HumanTriplet
 from tfmir.data.audio import AudioError, remarks
+from tfmir.data.decoding import Answer
 from tfmir.data.features import log_mel
-from tfmir.data.isolation import Answer
 from tfmir.evaluation.human import embed_clips
 from tfmir.inference.audio import Stretch, embed_file, embed_files, embed_waveforms
 from tfmir.params import FeatureParams

@@ -147,3 +147,14 @@ def test_neither_tensorflow_nor_librosa_is_loaded():
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "grpc" in loaded
     assert not [name for name in loaded if name.split(".")[0] in ("tensorflow", "keras", "librosa", "faiss")]
+
+
+def test_a_model_is_named_as_a_user_types_it(fake):
+    """The only version is 1, which is labelled stable."""
+    for typed in ("m", "m@1", "m@stable"):
+        with Client.of(fake.rest, typed) as client:
+            assert client.version == 1
+    with Client.of(fake.rest, "m@7") as client, pytest.raises(UserError, match="no version 7 of 'm' there"):
+        client.card()
+    with pytest.raises(UserError, match="--model=@1: expected the name"):
+        Client.of(fake.rest, "@1")

@@ -1,6 +1,8 @@
 """Every kind of request and its outcome, through TensorFlow's C++ loader; against host and port, see `conftest.py`."""
 
 import io
+import json
+import shutil
 import threading
 
 import numpy as np
@@ -260,6 +262,27 @@ def test_the_client_hears_a_file_as_the_run_does(server, kind, run, system, audi
         client.refuse_other_weights(run_sha256(run))
         np.testing.assert_allclose(found.embedding, embed_file(system, str(audio_folder / "02.flac")), atol=1e-3)
         assert (found.excerpts, found.valid, len(found.scores)) == (2, True, len(card["tags"]))
+
+
+def test_search_asks_the_server_for_a_file_that_no_index_has(
+    server, run, records, audio_folder, tmp_path, card, capsys
+):
+    """The song is in the index under its own name; a copy elsewhere is not, and sounds the same."""
+    from tests.fixtures.cluster import no_cluster
+    from tests.fixtures.commands import called
+
+    if card["weights_sha256"] != run_sha256(run):
+        pytest.skip("the server serves another run")
+    with no_cluster():
+        called("embed", f"--run={run.path}", f"--library={audio_folder}", f"--output={tmp_path}/embedded")
+    called("index", f"--embeddings={tmp_path}/embedded", f"--output={tmp_path}/index", "--maps=none")
+    copy = shutil.copy(audio_folder / "02.flac", tmp_path / "copy.flac")
+    capsys.readouterr()
+    asked = [f"--index={tmp_path}/index", f"--endpoint={server.rest}", f"--model={server.model}", f"--like={copy}"]
+    called("search", *asked, "--weights=mood=1", "--json")
+    first = json.loads(capsys.readouterr().out)["results"][0]
+    assert first["score"] == pytest.approx(1.0, abs=1e-3)
+    assert first["similarities"]["mood"] == pytest.approx(1.0, abs=1e-3)
 
 
 def run_sha256(run):

@@ -14,8 +14,9 @@ import numpy as np
 import tensorflow as tf
 
 from tfmir.data.audio import AudioError, AudioWarning
+from tfmir.data.decoding import Task, decode_here
 from tfmir.data.features import excerpts, log_mel
-from tfmir.data.isolation import Task, decode_ahead, decode_here
+from tfmir.data.isolation import decode_ahead
 from tfmir.data.sound import too_loud
 from tfmir.inference.batches import Embedder, embedder
 from tfmir.model.system import System

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from tfmir import files
 from tfmir.corpora.corpus import Corpus
 from tfmir.data.audio import AudioError, check_file, local_copy, seconds
-from tfmir.data.isolation import Answer, Task, decode_ahead
+from tfmir.data.decoding import Answer, Task
+from tfmir.data.isolation import decode_ahead
 from tfmir.preparation.engine import run_tasks
 from tfmir.preparation.survey import FileFacts
 

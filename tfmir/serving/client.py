@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from tfmir.data.audio import AudioWarning
-from tfmir.data.isolation import Task, decode_ahead
+from tfmir.data.decoding import Task
+from tfmir.data.isolation import decode_ahead
 from tfmir.errors import UserError
 from tfmir.serving.pinned import PinnedModel
 from tfmir.serving.transport import Arrays, Model
@@ -80,6 +81,18 @@ class Client:
         self._model = PinnedModel(endpoint, asked, needed=(_INFO, _SIGNATURE), timeout_s=timeout_s)
         self._card: dict[str, Any] = {}
         self._lock = threading.Lock()
+
+    @classmethod
+    def of(cls, endpoint: str, model: str) -> Client:
+        """A client from what a user types: `tfmir`, or with a version or label, `tfmir@3`, `tfmir@stable`.
+
+        Raises:
+          UserError: the endpoint is none, or the model has no name.
+        """
+        name, _, version = model.partition("@")
+        if not name:
+            raise UserError(f"--model={model}: expected the name in the server's models.config, such as tfmir")
+        return cls(endpoint, model=name, version=int(version) if version.isdecimal() else version or None)
 
     def __enter__(self) -> Client:
         return self

@@ -1,14 +1,12 @@
 """Stores by both ways: TensorFlow's file systems, and fsspec's, whose memory stands for a store on the network."""
 
-import datetime
 import time
 
 import fsspec
 import pytest
 
-from tfmir import stores
-from tfmir.errors import UserError
-from tfmir.stores import FsspecStore, TensorFlowStore, is_tensorflows, scheme, store_of
+from tfmir.stores.fsspecs import FsspecStore
+from tfmir.stores.tensorflows import TensorFlowStore
 
 
 @pytest.fixture(params=["tensorflow", "fsspec"])
@@ -75,67 +73,8 @@ def test_stamps_of_all_files_are_asked_for_at_once(store, tmp_path):
     assert all(abs(changed - before) < 60 * 10**9 for changed, _ in found.values())
 
 
-@pytest.mark.parametrize(
-    ("facts", "changed"),
-    [
-        ({"LastModified": datetime.datetime(1970, 1, 1, 0, 0, 2, 5, tzinfo=datetime.timezone.utc)}, 2_000_005_000),
-        ({"mtime": datetime.datetime(1970, 1, 1, 0, 0, 1)}, 1_000_000_000),
-        ({"created": 1.5}, 1_500_000_000),
-        ({"size": 3, "created": "yesterday"}, 0),
-    ],
-)
-def test_when_a_file_was_changed_as_stores_say_it(facts, changed):
-    assert stores._changed(facts) == changed
-
-
 def test_what_is_absent_is_a_missing_file_where_it_is_read(store, tmp_path):
     store, root = store
     for read in (store.read, store.size, lambda url: store.download(url, str(tmp_path / "x"))):
         with pytest.raises(FileNotFoundError, match="absent"):
             read(f"{root}/absent")
-
-
-def test_a_store_that_refuses_is_told_with_the_remedy():
-    class Refusing:
-        def pipe_file(self, url, data):
-            raise PermissionError("Access\n  Denied")
-
-    with pytest.raises(UserError, match=r"s3://b/x: Access Denied: check the address, the credentials"):
-        FsspecStore(Refusing(), "s3").write("s3://b/x", b"")
-
-
-def test_tensorflows_own_schemes_are_used_first(monkeypatch):
-    assert scheme("gs://bucket/a") == "gs"
-    assert is_tensorflows("file:///tmp")
-    assert isinstance(store_of("file:///tmp"), TensorFlowStore)
-    monkeypatch.setattr(stores, "_registered", lambda: frozenset({"file"}))
-    stores._fsspec_store.cache_clear()
-    assert not is_tensorflows("s3://b/a")
-
-
-@pytest.mark.parametrize(
-    ("url", "message"),
-    [
-        ("s3://b/a", r"s3://: nothing that is installed reads such stores: pip install 'tfmir\[s3\]'"),
-        ("az://b/a", r"pip install 'tfmir\[az\]'"),
-        ("hdfs://b/a", r"pip install 'tfmir\[io\]'"),
-        ("ftp://b/a", "ftp://: no such kind of store: it must be one of s3, gs, az, hdfs, or a local path"),
-    ],
-)
-def test_without_a_reader_the_error_names_what_to_install(monkeypatch, url, message):
-    monkeypatch.setattr(stores, "_registered", lambda: frozenset({"file"}))
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    stores._fsspec_store.cache_clear()
-    with pytest.raises(UserError, match=message):
-        store_of(url)
-
-
-def test_s3_takes_tensorflows_variables(monkeypatch):
-    pytest.importorskip("s3fs", reason="needs the extra `s3`")
-    monkeypatch.setattr(stores, "_registered", lambda: frozenset({"file"}))
-    monkeypatch.setenv("S3_ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setenv("AWS_REGION", "eu-west-1")
-    stores._fsspec_store.cache_clear()
-    found = store_of("s3://b/a").system.client_kwargs
-    assert found == {"endpoint_url": "http://127.0.0.1:9", "region_name": "eu-west-1"}
-    stores._fsspec_store.cache_clear()
