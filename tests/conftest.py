@@ -126,13 +126,18 @@ def snapshot():
     return take
 
 
+SERVING = {f"tests/serving/test_{name}.py" for name in ("bundle", "check_bundle", "served")}
+
+
 def pytest_itemcollected(item):
     """Each file's tests go to one process, which builds its fixtures once; README's blocks are run by one as well.
 
-    Those of every system are long and share little: they are dealt one by one. Marked here, and not in
-    `pytest_collection_modifyitems`, where pytest-xdist may have read the marks already.
+    Those of every system are long and share little: they are dealt one by one. Files that serve
+    the bundle go together. Marked here, and not in `pytest_collection_modifyitems`, where pytest-xdist may have
+    read the marks already.
     """
     name = "readme" if "readme" in getattr(item, "fixturenames", ()) else str(item.path.relative_to(REPOSITORY))
+    name = "bundle" if name in SERVING else name
     name = item.name if item.path.name == "test_every_system.py" else name
     item.add_marker(pytest.mark.xdist_group(name))
 

@@ -9,15 +9,22 @@ import tensorflow as tf
 from tests.fixtures.commands import called
 from tfmir.experiments import systems
 from tfmir.serving import bundle as bundle_module
+from tfmir.serving.signatures import signatures
 
 SYSTEMS = systems.ALL
 
 
+def of_waveforms(system):
+    taken = ("_log_mel", "_num_samples", "_wav_bytes")
+    return {name: function for name, function in signatures(system).items() if not name.endswith(taken)}
+
+
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_a_flag_file_trains_evaluates_exports_and_serves(name, settings, repository, tmp_path, monkeypatch, capsys):
-    """In one process; the fresh process that checks a bundle has tests of its own."""
+    """In one process; the process that checks a bundle, and signatures of other inputs, have tests of their own."""
     monkeypatch.chdir(repository)
     monkeypatch.setattr(bundle_module, "_check", lambda *_: None)
+    monkeypatch.setattr(bundle_module, "signatures", of_waveforms)
     run = tmp_path / name
     asked = [f"--flagfile=launch/{name}.flags", f"--flagfile={settings}", f"--run={run}", "--epochs=1"]
     called("train", *asked, "--steps_per_epoch=2")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tfmir.corpora import folder
+from tests.fixtures.cluster import no_cluster
 from tfmir.data.records import load_manifest
 from tfmir.errors import UserError
 from tfmir.prepare import PrepareParams, build, main
@@ -116,7 +116,8 @@ def test_a_real_folder_keeps_the_good_and_names_the_rest(odd_folder, tmp_path):
     assert all(name in result.stdout for name in reasons)
 
     flags = {"corpus": "folder", "audio_dir": str(odd_folder), "output": str(output), "workers": 1}
-    build(PrepareParams(**flags, max_rejected_fraction=0.6))
+    with no_cluster():
+        build(PrepareParams(**flags, max_rejected_fraction=0.6))
     splits = load_manifest(str(output)).splits
     assert {name: split.tracks for name, split in splits.items()} == {"train": 2, "validation": 1, "test": 1}
 
@@ -186,12 +187,3 @@ def test_a_report_is_written_before_strict_refuses_a_leak(tmp_path, capsys):
 def test_flags_that_do_not_go_together_are_named(flags, message):
     with pytest.raises(UserError, match=message):
         build(PrepareParams(**flags))
-
-
-def test_a_small_demo_corpus_goes_the_whole_way(tmp_path):
-    params = PrepareParams(audio_dir=str(tmp_path / "audio"), output=str(tmp_path / "demo"), demo_scale=0.01, workers=2)
-    manifest = load_manifest(build(params))
-    assert {name: split.tracks for name, split in manifest.splits.items()} == {"train": 12, "validation": 2, "test": 4}
-    assert manifest.licence == "CC0-1.0"
-    loaded = folder.load(str(tmp_path / "audio"), str(tmp_path / "audio/annotations.csv"))
-    assert loaded.vocabulary == manifest.vocabulary

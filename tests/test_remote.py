@@ -154,7 +154,7 @@ def test_files_are_written_read_listed_and_removed_and_the_exit_code_is_kept(sto
     assert set(objects(store, "odd")) == {"er/y"}
 
 
-def test_audio_records_and_runs_in_the_store(store, endpoint, audio_folder, records, tmp_path):
+def test_audio_records_and_runs_in_the_store(store, endpoint, audio_folder, records):
     for path in audio_folder.glob("*.flac"):
         store.put_object(Bucket=BUCKET, Key=f"audio/{path.name}", Body=path.read_bytes())
     prepare = ["--corpus=folder", "--audio_dir=s3://music/audio", f"--annotations={audio_folder}/annotations.csv"]
@@ -185,8 +185,6 @@ def test_audio_records_and_runs_in_the_store(store, endpoint, audio_folder, reco
     assert any(name.startswith("logs/events") for name in run)
     search = ["--run=s3://music/runs/tiny", "--library=train", "--like=00.flac", "--top=2"]
     assert python(endpoint, "-m", "tfmir.search", *search).returncode == 0
-    export = python(endpoint, "-m", "tfmir.export", "--run=s3://music/runs/tiny", f"--output={tmp_path}/models")
-    assert "checked 24 signatures" in export.stdout, export.stderr
 
 
 EMBED = """
@@ -194,7 +192,7 @@ import sys
 from tests.fixtures.commands import called
 from tfmir.command import leave
 from tfmir.catalogue import build
-catalogue.run_tasks = lambda function, tasks, **_: (function(*task) for task in tasks)  # no cluster
+build.run_tasks = lambda function, tasks, **_: (function(*task) for task in tasks)  # no cluster
 run, output = sys.argv[1:]
 for folder in (output, output, "s3://music/embedded"):
     called("embed", f"--run={run}", "--library=s3://music/library", f"--output={folder}")

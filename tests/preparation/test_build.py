@@ -214,7 +214,7 @@ def test_a_second_prepare_of_the_same_output_is_refused_and_takes_nothing_away(c
     assert writing.exists()
 
 
-def test_a_set_whose_name_begins_with_a_dot_keeps_its_shards(corpus, tmp_path):
+def test_a_set_whose_name_begins_with_a_dot_keeps_its_shards(corpus, tmp_path, here):
     manifest = rebuild(corpus, tmp_path / ".rec")
     assert all((tmp_path / ".rec" / shard.file).exists() for shard in manifest.shards)
     assert not list((tmp_path / ".rec").glob(".*-host.*"))

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfmir import files
 from tfmir.data.audio import decode
 from tfmir.data.records import load_manifest, read_tracks
 from tfmir.errors import UserError
@@ -131,15 +132,18 @@ def test_a_session_of_tensorflow_1_serves_it(bundle):
         assert session.run(signature.outputs["embedding"].name, feed).shape == (2, 8)
 
 
-def test_versions_count_up_and_an_existing_one_is_refused(bundle, run, system, monkeypatch):
+def test_versions_count_up_and_an_existing_one_is_refused(run, system, tmp_path, monkeypatch):
     monkeypatch.setattr(bundle_module, "_check", lambda *_: None)
-    output = str(bundle.parent.parent)
-    assert bundle.name == "1"
-    before = {path: path.stat().st_mtime_ns for path in bundle.rglob("*")}
+    monkeypatch.setattr(bundle_module, "_save", lambda _, path, card: files.write_json(path / "card", card))
+    asked = {"output": str(tmp_path), "name": "m"}
+    first = write_bundle(system, run, **asked, version=0)
+    assert first == tmp_path / "m/1"
+    before = (first / "card").stat().st_mtime_ns
     with pytest.raises(UserError, match="exists already"):
-        write_bundle(system, run, output=output, name="m", version=1)
-    assert write_bundle(system, run, output=output, name="m", version=0).name == "2"
-    assert before == {path: path.stat().st_mtime_ns for path in bundle.rglob("*")}
+        write_bundle(system, run, **asked, version=1)
+    assert write_bundle(system, run, **asked, version=0).name == "2"
+    assert before == (first / "card").stat().st_mtime_ns
+    assert files.read_json(tmp_path / "m/2/card")["version"] == 2
 
 
 def test_a_bundle_that_does_not_pass_its_check_is_not_published(run, system, tmp_path, monkeypatch):
@@ -147,6 +151,7 @@ def test_a_bundle_that_does_not_pass_its_check_is_not_published(run, system, tmp
     check = tmp_path / "check.py"
     check.write_text("import sys; sys.exit('embed_mood differs from the training model by 0.3')")
     monkeypatch.setattr(bundle_module, "_CHECK_SCRIPT", check)
+    monkeypatch.setattr(bundle_module, "_save", lambda _, path, card: files.write_json(path / "card", card))
     with pytest.raises(UserError, match="does not serve what the training model computes:\nembed_mood differs"):
         write_bundle(system, run, output=str(tmp_path), name="m", version=0)
     assert [path.name for path in (tmp_path / "m").iterdir()] == [".lock"]

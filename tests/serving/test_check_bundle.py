@@ -134,13 +134,6 @@ def test_an_unknown_operation_inside_a_function_is_found(tmp_path):
         check_bundle._check_operations(graph_of(tmp_path, "Relu", "IO>Nothing"))
 
 
-def test_an_operation_from_outside_tensorflow_is_found(tmp_path):
-    """As tensorflow-io would leave behind. In a process of its own: this one may have loaded tensorflow-io."""
-    result = optimised(graph_of(tmp_path, "IO>AudioResample"), "none")
-    assert result.returncode == 1
-    assert "IO>AudioResample" in result.stderr
-
-
 def test_a_good_bundle_fails_in_a_process_that_knows_tfmir_only_for_that(bundle, system, tmp_path):
     """Everything else has passed by then: strangers are looked for last."""
     np.savez(tmp_path / "probes.npz", **_expectations(system))
