@@ -71,6 +71,8 @@ def test_a_sound_machine_has_nothing_to_mend(examined):
     ("module", "what", "verdict"),
     [
         ("av", "m4a, aac, alac, wma, webm", "missing: pip install 'tfmir[formats]'"),
+        ("starlette", "page in a browser", "missing: pip install 'tfmir[page]'"),
+        ("qdrant_client", "qdrant://", "missing: pip install 'tfmir[qdrant]'"),
         ("adlfs", "az://", "missing: pip install 'tfmir[az]'"),
         ("s3fs", "s3://", "missing: pip install 'tfmir[s3]'"),
         ("tensorflow_io", "tensorflow-io", "ok: fsspec reads stores without it"),
@@ -120,7 +122,7 @@ def test_another_python_is_told_with_the_range(monkeypatch, version, good):
 
 @pytest.mark.parametrize(("free", "mend"), [(1.9e9, True), (2.0e9, False)])
 def test_less_than_two_gigabytes_are_too_little(monkeypatch, free, mend):
-    monkeypatch.setattr(doctor, "_free_memory", lambda: free)
+    monkeypatch.setattr(doctor, "free_memory", lambda: free)
     assert [row.mend for row in doctor.machine()] == [False, mend]
 
 

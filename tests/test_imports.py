@@ -10,7 +10,19 @@ import pytest
 PACKAGE = pathlib.Path(__file__).parent.parent / "tfmir"
 # From the ground up: a module may import what stands on its own floor or below. Modules at the top of the package that
 # are not named here are commands: they may import anything, and nobody imports them but another command.
-GROUND = {"errors", "params", "vocabulary", "markdown", "stores", "remote", "files", "resources", "flag_files", "flags"}
+GROUND = {
+    "errors",
+    "params",
+    "vocabulary",
+    "markdown",
+    "stores",
+    "remote",
+    "files",
+    "resources",
+    "flag_files",
+    "flags",
+    "memory",
+}
 GROUND |= {"quiet", "command", "figures"}
 FLOORS = (
     ("corpora",),

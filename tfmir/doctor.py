@@ -10,7 +10,6 @@ import importlib
 import importlib.metadata
 import importlib.util
 import os
-import pathlib
 import platform
 import re
 import sys
@@ -22,6 +21,7 @@ import tfmir
 from tfmir import command
 from tfmir.errors import UserError
 from tfmir.markdown import table
+from tfmir.memory import free_memory
 from tfmir.stores.known import MODULES, extra_of
 
 PYTHONS = ((3, 10), (3, 13))
@@ -43,6 +43,7 @@ _NEEDED = {
     "keras_tuner": "keras-tuner",
     "tensorboard": "tensorboard",
     "fsspec": "fsspec",
+    "pyarrow": "pyarrow",
 }
 _LOADED = ("tensorflow", "keras", "numpy", "librosa", "soundfile", "soxr", "faiss")  # of the others being there must do
 _LIBSNDFILE = {"wav": "WAV", "flac": "FLAC", "ogg": "OGG", "mp3": "MP3", "aiff": "AIFF"}
@@ -131,7 +132,7 @@ def machine() -> Iterator[Row]:
     """Cores and memory; of a container, its own."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     yield Row("CPU cores", str(cores))
-    gigabytes = _free_memory() / 1e9
+    gigabytes = free_memory() / 1e9
     enough = gigabytes >= _LEAST_MEMORY_GB
     verdict = "ok" if enough else f"too little: free {_LEAST_MEMORY_GB:g} GB, or take a larger machine"
     yield Row("memory free", f"{gigabytes:.1f} GB", verdict, mend=not enough)
@@ -182,6 +183,13 @@ def stores() -> Iterator[Row]:
             yield _optional(f"{scheme}://", module, module, extra=extra_of(scheme))
 
 
+def services() -> Iterator[Row]:
+    """What is there for endpoints and catalogues."""
+    yield _optional("page in a browser", "starlette", "starlette", extra="page")
+    yield _optional("warm-up requests", "tensorflow_serving", "tensorflow-serving-api", extra="serving")
+    yield _optional("qdrant://", "qdrant_client", "qdrant-client", extra="qdrant")
+
+
 def environment() -> Iterator[Row]:
     """Variables that change what libraries do; of those that may hold a secret, only that they are set."""
     for name, value in sorted(_GIVEN.items()):
@@ -193,7 +201,7 @@ def environment() -> Iterator[Row]:
 
 
 PROBES: tuple[Callable[[], Iterator[Row]], ...] = (
-    python, libraries, devices, machine, folders, formats, stores, environment,
+    python, libraries, devices, machine, folders, formats, stores, services, environment,
 )  # fmt: skip
 
 
@@ -216,21 +224,6 @@ def _optional(what: str, module: str, name: str, *, extra: str = "", otherwise: 
     except Exception as error:
         return Row(what, f"{name} does not load: {_said(error)}", otherwise or remedy)
     return Row(what, f"{name} {getattr(loaded, '__version__', '')}".strip())
-
-
-def _free_memory() -> float:
-    """Bytes."""
-    try:
-        import psutil
-
-        free = float(psutil.virtual_memory().available)
-    except ImportError:
-        free = float(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    try:
-        limit, used = (float(pathlib.Path(f"/sys/fs/cgroup/memory.{name}").read_text()) for name in ("max", "current"))
-    except (OSError, ValueError):  # no container, or one without a limit
-        return free
-    return min(free, limit - used)
 
 
 def _numbers(version: str) -> tuple[int, ...]:

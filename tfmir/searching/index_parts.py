@@ -25,6 +25,8 @@ HEADER, TRACKS = "index.json", "tracks.arrow"
 SCHEMA_VERSION = 1
 # A query maps one part after the other, 64 MB at a dimension of 256: its memory does not grow with the catalogue.
 PART_ROWS = 1 << 17
+# So many stay mapped between queries, 256 MB at a dimension of 256: mapping a page costs as much as scanning it.
+KEPT_PARTS = 4
 # Since faiss 1.11 files are mapped; before, a part is read.
 _MAPPED = getattr(faiss, "IO_FLAG_MMAP_IFC", 0)
 
@@ -119,11 +121,19 @@ class Parts:
     def __init__(self, folder: pathlib.Path, space: str, tracks: int, part_rows: int):
         self._paths = [folder / part_name(space, part) for part in range(-(-tracks // part_rows))]
         self._tracks, self._part_rows = tracks, part_rows
+        self._kept: dict[int, faiss.Index] = {}
+
+    def _read(self, number: int) -> faiss.Index:
+        if number >= KEPT_PARTS:
+            return read_faiss(self._paths[number])
+        if number not in self._kept:
+            self._kept[number] = read_faiss(self._paths[number])
+        return self._kept[number]
 
     def __iter__(self) -> Iterator[tuple[int, faiss.Index]]:
         """(first row, part), one part at a time."""
         for number, path in enumerate(self._paths):
-            first, part = number * self._part_rows, read_faiss(path)
+            first, part = number * self._part_rows, self._read(number)
             if part.ntotal != min(self._part_rows, self._tracks - first):
                 raise damaged(path)
             yield first, part
@@ -158,7 +168,7 @@ class Parts:
         wanted = np.asarray(chosen, np.int64)
         found: np.ndarray | None = None
         for number in np.unique(wanted // self._part_rows).tolist():
-            part, first = read_faiss(self._paths[number]), number * self._part_rows
+            part, first = self._read(number), number * self._part_rows
             inside = wanted // self._part_rows == number
             vectors = part.reconstruct_batch(wanted[inside] - first)
             found = np.zeros([len(wanted), part.d], np.float32) if found is None else found
