@@ -187,4 +187,14 @@ def test_mistakes_are_one_line_and_nothing_is_written(flags, tmp_path, given, me
 def test_the_output_is_called_after_the_library(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert EmbedParams(library="/data/music").folder == f"{tmp_path}/embeddings/music"
+    assert EmbedParams(library="s3://bucket/music").folder == f"{tmp_path}/embeddings/music"
     assert EmbedParams(library="s3://bucket/music", output="s3://bucket/x").folder == "s3://bucket/x"
+
+
+def test_the_output_stays_in_embeddings_whatever_the_library_is_called(monkeypatch, tmp_path):
+    """A link's own name is the library's, as it is what the user sees."""
+    (tmp_path / "music/sub").mkdir(parents=True)
+    (tmp_path / "linked").symlink_to(tmp_path / "music")
+    monkeypatch.chdir(tmp_path / "music/sub")
+    for library, name in (("..", "music"), (".", "sub"), ("../../linked", "linked"), ("/", "root")):
+        assert EmbedParams(library=library).folder == f"{tmp_path}/music/sub/embeddings/{name}"

@@ -43,7 +43,8 @@ class EmbedParams:
     @property
     def folder(self) -> str:
         """Where the embeddings go."""
-        return _absolute(self.output or f"embeddings/{os.path.basename(self.library)}")
+        library = self.library if files.is_remote(self.library) else os.path.abspath(self.library)
+        return _absolute(self.output or f"embeddings/{os.path.basename(library) or 'root'}")
 
 
 def main(params: EmbedParams) -> dict[str, Any]:
