@@ -238,6 +238,15 @@ def test_of_another_origin_nothing_is_touched(embed, asked, music, audio_folder,
     assert of_set(snapshot, music.parent / "out") == before
 
 
+def test_what_is_no_set_of_its_own_is_refused_and_nothing_is_written(embed, asked, music, snapshot):
+    (music.parent / "out").mkdir()
+    (music.parent / "out/embeddings-00000-of-00001.parquet").write_text("of whom?")
+    before = of_set(snapshot, music.parent / "out")
+    with pytest.raises(UserError, match="holds embeddings-00000-of-00001.parquet, which no embeddings.json"):
+        embed()
+    assert (asked, of_set(snapshot, music.parent / "out")) == ([], before)
+
+
 def test_a_library_that_was_moved_is_known_by_its_songs(embed, asked, music, capsys):
     embed()
     music.rename(music.parent / "moved")

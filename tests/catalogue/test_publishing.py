@@ -72,6 +72,18 @@ def test_rows_of_songs_that_went_or_changed_are_left_out(tmp_path):
     assert (only["track_id"], only["artist"], only["tags"]) == ("0.mp3", "X", ["mood/calm"])
 
 
+def test_only_the_shards_of_the_set_before_are_removed(tmp_path, three):
+    mine = ("embeddings-mine.parquet", "embeddings-00007-of-00009.parquet")
+    (tmp_path / "set").mkdir()
+    for name in mine:
+        (tmp_path / "set" / name).write_text("mine")
+    made(tmp_path / "set", sources(tmp_path, 1), rejected=5)
+    made(tmp_path / "set", sources(tmp_path, 2))
+    shards = {f"embeddings-0000{i}-of-00003.parquet" for i in range(3)}
+    assert {path.name for path in (tmp_path / "set").iterdir()} == {*mine, *shards, MARK}
+    assert "replaced" not in files.read_json(tmp_path / "set" / MARK)
+
+
 class Killed(BaseException):
     """Stands for the end of the process."""
 

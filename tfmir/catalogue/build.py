@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from tfmir import files
 from tfmir.catalogue.embeddings import EXCERPTS, MARK, SCHEMA_VERSION, column_names, is_whole, read_mark, read_table
+from tfmir.catalogue.output import refuse_what_is_not_ours
 from tfmir.catalogue.parts import Job, Part, PartResult, make_parts, part_file
 from tfmir.catalogue.publishing import NO_LABELS, Labels, Source, finish, publish, shard_span
 from tfmir.catalogue.songs import Song, stamped, unchanged
@@ -71,6 +72,7 @@ def embed_library(
       UserError: no audio in the library, `output` holds something else, or too many songs are rejected.
     """
     folder = files.to_path(output)
+    refuse_what_is_not_ours(folder)
     busy = f"--output={output}: another embed is writing it: wait for it, or end it"
     with files.locked(folder / STATE / "lock", busy=busy):
         finish(folder)

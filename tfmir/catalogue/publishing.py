@@ -2,7 +2,7 @@
 
 1. all shards are written to `.build/shards/`; what stands in the folder is still read from
 2. `.build/publish.json`, the new `embeddings.json`: from here on the rest is done again by whoever comes next
-3. the old mark goes, shards move to their places, the new mark is written, `.build` goes
+3. the old mark goes, and the shards that it listed; shards move to their places, the new mark is written, `.build` goes
 
 So that between the marks nobody takes a mixture for a set.
 """
@@ -19,13 +19,14 @@ from tqdm import tqdm
 
 from tfmir import files
 from tfmir.catalogue.embeddings import MARK, metadata_of, read_mark, read_table, schema, shard_file, write_table
+from tfmir.catalogue.output import PLAN, REPLACED, announced, shards_of
 from tfmir.catalogue.parts import shard_index
 from tfmir.catalogue.songs import Song, unchanged
 from tfmir.errors import UserError
 from tfmir.preparation.resumable import STATE
 
 _SONGS_PER_SHARD = 2000
-_PLAN, _SHARDS = "publish.json", "shards"
+_SHARDS = "shards"
 
 
 class Labels(NamedTuple):
@@ -82,7 +83,8 @@ def publish(
         sha256 = write_table(folder / STATE / _SHARDS / file, table, metadata)
         tracks += len(table)
         shards.append({"file": file, "tracks": len(table), "sha256": sha256})
-    files.write_json(folder / STATE / _PLAN, {**said, "tracks": tracks, "shards": shards})
+    plan = {**said, "tracks": tracks, "shards": shards, REPLACED: shards_of(announced(folder))}
+    files.write_json(folder / STATE / PLAN, plan)
     finish(folder)
     files.remove_tree(folder / STATE)
     return read_mark(folder)
@@ -90,16 +92,14 @@ def publish(
 
 def finish(folder: files.Path) -> None:
     """Puts a set into its place that is written as a whole; nothing if there is none."""
-    plan = folder / STATE / _PLAN
+    plan = folder / STATE / PLAN
     if not plan.exists():
         return
     said: dict[str, Any] = files.read_json(plan)
     (folder / MARK).unlink(missing_ok=True)
-    wanted = {shard["file"] for shard in said["shards"]}
-    olds: list[files.Path] = [*folder.glob("embeddings-*.parquet")]
-    for old in olds:
-        if old.name not in wanted:
-            old.unlink(missing_ok=True)
+    wanted = set(shards_of(said))
+    for old in set(said.pop(REPLACED, ())) - wanted:
+        (folder / old).unlink(missing_ok=True)
     for file in sorted(wanted):
         new = folder / STATE / _SHARDS / file
         if new.exists():
