@@ -145,6 +145,21 @@ def test_what_is_rejected_is_named_and_tried_again_alone(embed, asked, music, ca
     assert (music.parent / "out/rejected.tsv").read_text() == "track\tpath\treason\n"
 
 
+def test_with_a_broken_file_the_set_is_left_alone_and_the_file_is_tried_and_named_again(embed, asked, music):
+    (music / "sub/03.flac").write_bytes(b"no audio")
+    embed(limit=0.2)
+    out = music.parent / "out"
+    named = (out / "rejected.tsv").read_text()
+    (out / "rejected.tsv").unlink()
+    before = {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in out.iterdir()}
+    asked.clear()
+    assert embed(limit=0.2)["tracks"] == 5
+    assert asked == [["sub/03.flac"]]
+    assert (out / "rejected.tsv").read_text() == named
+    (out / "rejected.tsv").unlink()
+    assert {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in out.iterdir()} == before
+
+
 def test_a_remark_on_a_song_stays_while_its_row_does(embed, asked, music, audio_folder, monkeypatch):
     heard = build.embed_part
 

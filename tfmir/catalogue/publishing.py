@@ -4,12 +4,14 @@
 2. `.build/publish.json`, the new `embeddings.json`: from here on the rest is done again by whoever comes next
 3. the old mark goes, and the shards that it listed; shards move to their places, the new mark is written, `.build` goes
 
-So that between the marks nobody takes a mixture for a set.
+So that between the marks nobody takes a mixture for a set. If the shards are those that are there already, they stay,
+and at most the mark is written anew: a reader finds the set all the time.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -64,6 +66,8 @@ def publish(
 ) -> dict[str, Any]:
     """Makes a set of the rows in `sources` whose songs are what they were; returns what `embeddings.json` says.
 
+    A shard of the set before that is no source is missing or damaged, and is put in its place.
+
     Args:
       folder: of the set.
       sources: files with rows; no song is in two of them unchanged.
@@ -75,7 +79,8 @@ def publish(
     count = max(1, round((len(songs) - said["rejected"]) / _SONGS_PER_SHARD))
     metadata = metadata_of(said["card"], said["weights_sha256"])
     empty = schema(said["dim"], excerpts=excerpts).empty_table()
-    shards, tracks = [], 0
+    shards: list[dict[str, Any]] = []
+    tracks = 0
     for index in tqdm(range(count), desc="publish", unit="shard", mininterval=1.0):
         tables = [_of_shard(source, index, count, songs) for source in sources if _overlaps(source, index, count)]
         table = _labelled(pa.concat_tables([empty, *tables]).sort_by("track_id"), labels)
@@ -83,9 +88,13 @@ def publish(
         sha256 = write_table(folder / STATE / _SHARDS / file, table, metadata)
         tracks += len(table)
         shards.append({"file": file, "tracks": len(table), "sha256": sha256})
-    plan = {**said, "tracks": tracks, "shards": shards, REPLACED: shards_of(announced(folder))}
-    files.write_json(folder / STATE / PLAN, plan)
-    finish(folder)
+    mark, old = {**said, "tracks": tracks, "shards": shards}, announced(folder)
+    whole = {source.path for source in sources}
+    if old.get("shards") != shards or not whole.issuperset(folder / shard["file"] for shard in shards):
+        files.write_json(folder / STATE / PLAN, {**mark, REPLACED: shards_of(old)})
+        finish(folder)
+    elif old != json.loads(json.dumps(mark)):  # as it is read back
+        files.write_json(folder / MARK, mark)
     files.remove_tree(folder / STATE)
     return read_mark(folder)
 
