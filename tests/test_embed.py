@@ -164,6 +164,12 @@ def test_other_annotations_are_read_and_need_not_name_every_song(flags, music, t
     said = capsys.readouterr().out
     assert f"{tmp_path}/out: 9 songs in 1 shards, " in said
     assert f"9 songs for the projector: tensorboard --logdir={tmp_path}/out/projector" in said
+    called("embed", *flags, f"--output={tmp_path}/out")
+    assert read_embeddings(tmp_path / "out").table.to_pylist() == rows
+    (tmp_path / "own.csv").rename(tmp_path / "elsewhere.csv")
+    called("embed", *flags, f"--output={tmp_path}/out", "--annotations=none")
+    assert not any(row["artist"] or row["tags"] for row in read_embeddings(tmp_path / "out").table.to_pylist())
+    assert "1 songs lose their artists and tags" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

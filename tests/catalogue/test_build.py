@@ -47,11 +47,12 @@ def asked(monkeypatch):
 def embed(run, music):
     """Embeds the folder into `out` beside it."""
 
-    def call(out="out", *, library=music, labels=None, limit=0.0, **of_job):
+    def call(out="out", *, library=music, labels=None, limit=0.0, annotations="", **of_job):
         weights = of_job.pop("weights", files.sha256(run.best_weights))
         job = Job(str(run.path), weights, str(library), **of_job)
         output = str(music.parent / out)
-        return embed_library(job, output, labels=labels or {}, card=run_card(run), max_rejected_fraction=limit)
+        more = {"labels": labels or {}, "annotations": annotations}
+        return embed_library(job, output, card=run_card(run), max_rejected_fraction=limit, **more)
 
     return call
 
@@ -120,6 +121,27 @@ def test_other_labels_are_published_and_nothing_is_embedded(embed, asked, music)
     assert asked == []
     first = read_embeddings(music.parent / "out").table.to_pylist()[0]
     assert (first["artist"], first["tags"]) == ("B", ["mood/calm"])
+
+
+def test_what_is_lost_is_counted_and_told(embed, asked, music, capsys):
+    """One song is gone with its labels, two lose theirs, one keeps its own."""
+    label = Labels("A", ())
+    embed(labels=dict.fromkeys([f"sub/{name}" for name in NAMES[:4]], label))
+    assert "lose" not in capsys.readouterr().out
+    (music / "sub/00.flac").unlink()
+    embed(labels={"sub/01.flac": label})
+    said = capsys.readouterr().out
+    assert f"{music.parent}/out: 1 songs are not in the library any more, and are dropped\n" in said
+    assert f"{music.parent}/out: 2 songs lose their artists and tags, which the annotations do not have" in said
+
+
+def test_the_file_of_the_labels_is_remembered_and_a_new_one_is_only_noted(embed, asked, music, snapshot):
+    labels = {"sub/00.flac": Labels("A", ())}
+    assert embed(labels=labels, annotations="/a.csv")["annotations"] == "/a.csv"
+    shard = music.parent / "out/embeddings-00000-of-00001.parquet"
+    before = shard.stat().st_ino, shard.stat().st_mtime_ns
+    assert embed(labels=labels, annotations="/b.csv")["annotations"] == "/b.csv"
+    assert (shard.stat().st_ino, shard.stat().st_mtime_ns) == before
 
 
 def test_what_is_rejected_is_named_and_tried_again_alone(embed, asked, music, capsys):

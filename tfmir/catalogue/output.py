@@ -11,7 +11,7 @@ from tfmir.catalogue.embeddings import MARK
 from tfmir.errors import UserError
 from tfmir.preparation.resumable import STATE
 
-PLAN = "publish.json"
+PLAN, SHARDS = "publish.json", "shards"  # in `.build`
 REPLACED = "replaced"  # in the plan alone: the shards of the set whose place it takes
 _SHARD = re.compile(r"embeddings-\d{5}-of-\d{5}\.parquet")
 _INDEX = "index.json"

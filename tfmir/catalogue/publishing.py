@@ -21,14 +21,13 @@ from tqdm import tqdm
 
 from tfmir import files
 from tfmir.catalogue.embeddings import MARK, metadata_of, read_mark, read_table, schema, shard_file, write_table
-from tfmir.catalogue.output import PLAN, REPLACED, announced, shards_of
+from tfmir.catalogue.output import PLAN, REPLACED, SHARDS, announced, shards_of
 from tfmir.catalogue.parts import shard_index
 from tfmir.catalogue.songs import Song, unchanged
 from tfmir.errors import UserError
 from tfmir.preparation.resumable import STATE
 
 _SONGS_PER_SHARD = 2000
-_SHARDS = "shards"
 
 
 class Labels(NamedTuple):
@@ -85,7 +84,7 @@ def publish(
         tables = [_of_shard(source, index, count, songs) for source in sources if _overlaps(source, index, count)]
         table = _labelled(pa.concat_tables([empty, *tables]).sort_by("track_id"), labels)
         file = shard_file(index, count)
-        sha256 = write_table(folder / STATE / _SHARDS / file, table, metadata)
+        sha256 = write_table(folder / STATE / SHARDS / file, table, metadata)
         tracks += len(table)
         shards.append({"file": file, "tracks": len(table), "sha256": sha256})
     mark, old = {**said, "tracks": tracks, "shards": shards}, announced(folder)
@@ -110,7 +109,7 @@ def finish(folder: files.Path) -> None:
     for old in set(said.pop(REPLACED, ())) - wanted:
         (folder / old).unlink(missing_ok=True)
     for file in sorted(wanted):
-        new = folder / STATE / _SHARDS / file
+        new = folder / STATE / SHARDS / file
         if new.exists():
             files.move(new, folder / file)
     files.write_json(folder / MARK, said)
