@@ -98,6 +98,15 @@ def test_given_again_nothing_is_done(embed, asked, music, capsys, snapshot):
     assert of_set(snapshot, music.parent / "out") == before
 
 
+def test_a_set_may_lie_inside_its_library(embed, asked, music, capsys):
+    """Its files are no audio: nothing is rejected, and nothing is new when it is given again."""
+    assert embed("music/embeddings")["rejected"] == 0
+    asked.clear()
+    assert embed("music/embeddings")["tracks"] == 6
+    assert asked == []
+    assert "finished already; nothing to do" in capsys.readouterr().out
+
+
 def test_new_and_changed_songs_are_embedded_and_no_others_and_those_that_went_are_left_out(
     embed, asked, music, audio_folder, snapshot
 ):
