@@ -164,6 +164,12 @@ def test_other_annotations_are_read_and_need_not_name_every_song(flags, music, t
     said = capsys.readouterr().out
     assert f"{tmp_path}/out: 9 songs in 1 shards, " in said
     assert f"9 songs for the projector: tensorboard --logdir={tmp_path}/out/projector" in said
+    called("embed", *flags, f"--output={tmp_path}/out")
+    assert read_embeddings(tmp_path / "out").table.to_pylist() == rows
+    (tmp_path / "own.csv").rename(tmp_path / "elsewhere.csv")
+    called("embed", *flags, f"--output={tmp_path}/out", "--annotations=none")
+    assert not any(row["artist"] or row["tags"] for row in read_embeddings(tmp_path / "out").table.to_pylist())
+    assert "1 songs lose their artists and tags" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -187,4 +193,14 @@ def test_mistakes_are_one_line_and_nothing_is_written(flags, tmp_path, given, me
 def test_the_output_is_called_after_the_library(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert EmbedParams(library="/data/music").folder == f"{tmp_path}/embeddings/music"
+    assert EmbedParams(library="s3://bucket/music").folder == f"{tmp_path}/embeddings/music"
     assert EmbedParams(library="s3://bucket/music", output="s3://bucket/x").folder == "s3://bucket/x"
+
+
+def test_the_output_stays_in_embeddings_whatever_the_library_is_called(monkeypatch, tmp_path):
+    """A link's own name is the library's, as it is what the user sees."""
+    (tmp_path / "music/sub").mkdir(parents=True)
+    (tmp_path / "linked").symlink_to(tmp_path / "music")
+    monkeypatch.chdir(tmp_path / "music/sub")
+    for library, name in (("..", "music"), (".", "sub"), ("../../linked", "linked"), ("/", "root")):
+        assert EmbedParams(library=library).folder == f"{tmp_path}/music/sub/embeddings/{name}"

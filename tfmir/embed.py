@@ -10,16 +10,11 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tfmir import command, files
 from tfmir.errors import UserError
 from tfmir.params import field
-
-if TYPE_CHECKING:
-    from tfmir.catalogue.publishing import Labels
-
-_ANNOTATIONS = "annotations.csv"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +26,8 @@ class EmbedParams:
     output: str = field("", "directory of the embeddings (default: embeddings/<name of the library>)", path=True)
     annotations: str = field(
         "",
-        "CSV file of artists and tags, as prepare --corpus=folder reads it (default: <library>/annotations.csv)",
+        "CSV file of artists and tags, as prepare --corpus=folder reads it (default: the one named for this output "
+        "before, else <library>/annotations.csv); none: no artists and no tags",
         path=True,
     )
     workers: int = field(0, "processes of the local cluster; 0: one a core", lower=0)
@@ -43,7 +39,8 @@ class EmbedParams:
     @property
     def folder(self) -> str:
         """Where the embeddings go."""
-        return _absolute(self.output or f"embeddings/{os.path.basename(self.library)}")
+        name = os.path.basename(_made_absolute(self.library)) or "root"
+        return _absolute(self.output or f"embeddings/{name}")
 
 
 def main(params: EmbedParams) -> dict[str, Any]:
@@ -56,6 +53,7 @@ def main(params: EmbedParams) -> dict[str, Any]:
         raise UserError("--library is empty: name the folder of the songs")
     if not files.to_path(params.library).is_dir():
         raise UserError(f"--library={params.library}: no such folder")
+    from tfmir.catalogue.annotations import read_annotations
     from tfmir.catalogue.build import embed_library
     from tfmir.catalogue.embeddings import read_embeddings
     from tfmir.catalogue.parts import Job
@@ -65,11 +63,13 @@ def main(params: EmbedParams) -> dict[str, Any]:
 
     run = trained_run(_absolute(params.run))
     card = run_card(run)
+    annotations = read_annotations(params.annotations, library=_absolute(params.library), output=params.folder)
     said = embed_library(
         Job(str(run.path), card["weights_sha256"], _absolute(params.library), params.excerpts),
         params.folder,
-        labels=_labels(params),
+        labels=annotations.labels,
         card=card,
+        annotations=_made_absolute(annotations.path),
         max_rejected_fraction=params.max_rejected_fraction,
         workers=params.workers,
         scheduler=params.scheduler,
@@ -86,27 +86,14 @@ def main(params: EmbedParams) -> dict[str, Any]:
     return said
 
 
-def _labels(params: EmbedParams) -> dict[str, Labels]:
-    """Artist and tags of the songs that the annotations name, by their ids; read as `prepare` reads them."""
-    from tfmir.catalogue.publishing import Labels
-    from tfmir.corpora import folder
-
-    default = files.to_path(params.library) / _ANNOTATIONS
-    given = params.annotations or (str(default) if default.exists() else "")
-    if not given:
-        return {}
-    try:
-        with files.reading(given) as name:
-            corpus = folder.load(params.library, name)
-    except FileNotFoundError as error:
-        raise UserError(f"--annotations={given}: no such file") from error
-    names = corpus.vocabulary.tags
-    return {track.track_id: Labels(track.artist_id, tuple(names[tag] for tag in track.tags)) for track in corpus.tracks}
-
-
 def _absolute(path: str) -> str:
     """A path as a worker reaches it, whose working directory is another one."""
     return path if files.is_remote(path) or not path else os.path.realpath(path)
+
+
+def _made_absolute(path: str) -> str:
+    """A path from the root, whose links keep their names, as the user knows them."""
+    return path if files.is_remote(path) or not path else os.path.abspath(path)
 
 
 if __name__ == "__main__":

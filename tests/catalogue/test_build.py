@@ -47,11 +47,12 @@ def asked(monkeypatch):
 def embed(run, music):
     """Embeds the folder into `out` beside it."""
 
-    def call(out="out", *, library=music, labels=None, limit=0.0, **of_job):
+    def call(out="out", *, library=music, labels=None, limit=0.0, annotations="", **of_job):
         weights = of_job.pop("weights", files.sha256(run.best_weights))
         job = Job(str(run.path), weights, str(library), **of_job)
         output = str(music.parent / out)
-        return embed_library(job, output, labels=labels or {}, card=run_card(run), max_rejected_fraction=limit)
+        more = {"labels": labels or {}, "annotations": annotations}
+        return embed_library(job, output, card=run_card(run), max_rejected_fraction=limit, **more)
 
     return call
 
@@ -97,6 +98,15 @@ def test_given_again_nothing_is_done(embed, asked, music, capsys, snapshot):
     assert of_set(snapshot, music.parent / "out") == before
 
 
+def test_a_set_may_lie_inside_its_library(embed, asked, music, capsys):
+    """Its files are no audio: nothing is rejected, and nothing is new when it is given again."""
+    assert embed("music/embeddings")["rejected"] == 0
+    asked.clear()
+    assert embed("music/embeddings")["tracks"] == 6
+    assert asked == []
+    assert "finished already; nothing to do" in capsys.readouterr().out
+
+
 def test_new_and_changed_songs_are_embedded_and_no_others_and_those_that_went_are_left_out(
     embed, asked, music, audio_folder, snapshot
 ):
@@ -122,6 +132,27 @@ def test_other_labels_are_published_and_nothing_is_embedded(embed, asked, music)
     assert (first["artist"], first["tags"]) == ("B", ["mood/calm"])
 
 
+def test_what_is_lost_is_counted_and_told(embed, asked, music, capsys):
+    """One song is gone with its labels, two lose theirs, one keeps its own."""
+    label = Labels("A", ())
+    embed(labels=dict.fromkeys([f"sub/{name}" for name in NAMES[:4]], label))
+    assert "lose" not in capsys.readouterr().out
+    (music / "sub/00.flac").unlink()
+    embed(labels={"sub/01.flac": label})
+    said = capsys.readouterr().out
+    assert f"{music.parent}/out: 1 songs are not in the library any more, and are dropped\n" in said
+    assert f"{music.parent}/out: 2 songs lose their artists and tags, which the annotations do not have" in said
+
+
+def test_the_file_of_the_labels_is_remembered_and_a_new_one_is_only_noted(embed, asked, music, snapshot):
+    labels = {"sub/00.flac": Labels("A", ())}
+    assert embed(labels=labels, annotations="/a.csv")["annotations"] == "/a.csv"
+    shard = music.parent / "out/embeddings-00000-of-00001.parquet"
+    before = shard.stat().st_ino, shard.stat().st_mtime_ns
+    assert embed(labels=labels, annotations="/b.csv")["annotations"] == "/b.csv"
+    assert (shard.stat().st_ino, shard.stat().st_mtime_ns) == before
+
+
 def test_what_is_rejected_is_named_and_tried_again_alone(embed, asked, music, capsys):
     """As if a decoder had been installed meanwhile: the file is what it was."""
     whole = (music / "sub/03.flac").read_bytes()
@@ -143,6 +174,21 @@ def test_what_is_rejected_is_named_and_tried_again_alone(embed, asked, music, ca
     assert embed()["tracks"] == 6
     assert asked == [["sub/03.flac"]]
     assert (music.parent / "out/rejected.tsv").read_text() == "track\tpath\treason\n"
+
+
+def test_with_a_broken_file_the_set_is_left_alone_and_the_file_is_tried_and_named_again(embed, asked, music):
+    (music / "sub/03.flac").write_bytes(b"no audio")
+    embed(limit=0.2)
+    out = music.parent / "out"
+    named = (out / "rejected.tsv").read_text()
+    (out / "rejected.tsv").unlink()
+    before = {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in out.iterdir()}
+    asked.clear()
+    assert embed(limit=0.2)["tracks"] == 5
+    assert asked == [["sub/03.flac"]]
+    assert (out / "rejected.tsv").read_text() == named
+    (out / "rejected.tsv").unlink()
+    assert {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in out.iterdir()} == before
 
 
 def test_a_remark_on_a_song_stays_while_its_row_does(embed, asked, music, audio_folder, monkeypatch):
@@ -236,6 +282,15 @@ def test_of_another_origin_nothing_is_touched(embed, asked, music, audio_folder,
     (music.parent / "out/.build/lock").unlink()
     (music.parent / "out/.build").rmdir()
     assert of_set(snapshot, music.parent / "out") == before
+
+
+def test_what_is_no_set_of_its_own_is_refused_and_nothing_is_written(embed, asked, music, snapshot):
+    (music.parent / "out").mkdir()
+    (music.parent / "out/embeddings-00000-of-00001.parquet").write_text("of whom?")
+    before = of_set(snapshot, music.parent / "out")
+    with pytest.raises(UserError, match="holds embeddings-00000-of-00001.parquet, which no embeddings.json"):
+        embed()
+    assert (asked, of_set(snapshot, music.parent / "out")) == ([], before)
 
 
 def test_a_library_that_was_moved_is_known_by_its_songs(embed, asked, music, capsys):

@@ -72,6 +72,39 @@ def test_rows_of_songs_that_went_or_changed_are_left_out(tmp_path):
     assert (only["track_id"], only["artist"], only["tags"]) == ("0.mp3", "X", ["mood/calm"])
 
 
+def test_only_the_shards_of_the_set_before_are_removed(tmp_path, three):
+    mine = ("embeddings-mine.parquet", "embeddings-00007-of-00009.parquet")
+    (tmp_path / "set").mkdir()
+    for name in mine:
+        (tmp_path / "set" / name).write_text("mine")
+    made(tmp_path / "set", sources(tmp_path, 1), rejected=5)
+    made(tmp_path / "set", sources(tmp_path, 2))
+    shards = {f"embeddings-0000{i}-of-00003.parquet" for i in range(3)}
+    assert {path.name for path in (tmp_path / "set").iterdir()} == {*mine, *shards, MARK}
+    assert "replaced" not in files.read_json(tmp_path / "set" / MARK)
+
+
+def places(folder):
+    """What tells a file that was written again from one that was not."""
+    return {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in folder.iterdir()}
+
+
+def test_the_same_shards_are_left_where_they_are(tmp_path, three):
+    """The mark too, unless something else in it is new; what is damaged is put in its place again."""
+    made(tmp_path / "set", sources(tmp_path, 1), rejected=1)
+    before = places(tmp_path / "set")
+    own = [Source(tmp_path / "set" / name, 0.0, 1.0) for name in sorted(set(before) - {MARK})]
+    made(tmp_path / "set", own, rejected=1)
+    assert places(tmp_path / "set") == before
+    assert made(tmp_path / "set", own, rejected=0)["rejected"] == 0
+    after = places(tmp_path / "set")
+    assert after.pop(MARK) != before.pop(MARK)
+    assert after == before
+    own[0].path.write_text("damaged")
+    made(tmp_path / "set", [*own[1:], *sources(tmp_path, 3)[:1]])
+    assert read_embeddings(tmp_path / "set").table.num_rows == 9
+
+
 class Killed(BaseException):
     """Stands for the end of the process."""
 

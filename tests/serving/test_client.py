@@ -110,11 +110,17 @@ def test_no_request_is_larger_than_its_limit(client, fake, songs, monkeypatch):
     assert fake.models.versions[1].batches == [[RATE, 2 * RATE, 3 * RATE], [4 * RATE]]
 
 
-def test_a_song_longer_than_ten_minutes_is_sent_as_its_first_ten(client, tmp_path, monkeypatch):
+def test_of_a_song_longer_than_ten_minutes_the_first_ten_are_sent_and_it_is_remarked(client, tmp_path, monkeypatch):
+    """Of exactly as many nothing is said."""
     monkeypatch.setattr(client_module, "MAX_SECS", 2)
-    soundfile.write(tmp_path / "long.wav", np.full(5 * RATE, 0.5, np.float32), RATE)
-    assert client.embed_file(str(tmp_path / "long.wav")).embedding[1] == 2 * RATE
-    assert client.embed_waveform(np.full(5 * RATE, 0.5)).embedding[1] == 2 * RATE
+    for secs in (2, 5):
+        soundfile.write(tmp_path / f"{secs}.wav", np.full(secs * RATE, 0.5, np.float32), RATE)
+    with pytest.warns(AudioWarning, match="^heard for its first ten minutes only$"):
+        assert client.embed_file(str(tmp_path / "5.wav")).embedding[1] == 2 * RATE
+    with pytest.warns(AudioWarning, match="^heard for its first ten minutes only$"):
+        assert client.embed_waveform(np.full(2 * RATE + 1, 0.5)).embedding[1] == 2 * RATE
+    assert client.embed_file(str(tmp_path / "2.wav")).remarks == ()
+    assert client.embed_waveform(np.full(2 * RATE, 0.5)).remarks == ()
 
 
 def test_what_is_louder_than_full_scale_is_remarked(client):

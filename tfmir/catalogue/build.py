@@ -8,6 +8,7 @@ at any moment, the same command goes on with what is missing, and ends with the 
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -17,6 +18,7 @@ from tqdm import tqdm
 
 from tfmir import files
 from tfmir.catalogue.embeddings import EXCERPTS, MARK, SCHEMA_VERSION, column_names, is_whole, read_mark, read_table
+from tfmir.catalogue.output import refuse_what_is_not_ours
 from tfmir.catalogue.parts import Job, Part, PartResult, make_parts, part_file
 from tfmir.catalogue.publishing import NO_LABELS, Labels, Source, finish, publish, shard_span
 from tfmir.catalogue.songs import Song, stamped, unchanged
@@ -50,6 +52,7 @@ def embed_library(
     *,
     labels: Mapping[str, Labels],
     card: Mapping[str, Any],
+    annotations: str = "",
     max_rejected_fraction: float = 0.01,
     workers: int = 0,
     scheduler: str = "",
@@ -63,6 +66,7 @@ def embed_library(
       output: folder of the set.
       labels: artist and tags of the songs where they are known, by their ids.
       card: of the run; kept in every shard.
+      annotations: the file that the labels are from, which the set remembers.
       max_rejected_fraction: if a larger share of the songs is rejected, nothing is published.
       workers: see `engine.run_tasks`.
       scheduler: see `engine.run_tasks`.
@@ -71,13 +75,14 @@ def embed_library(
       UserError: no audio in the library, `output` holds something else, or too many songs are rejected.
     """
     folder = files.to_path(output)
+    refuse_what_is_not_ours(folder)
     busy = f"--output={output}: another embed is writing it: wait for it, or end it"
     with files.locked(folder / STATE / "lock", busy=busy):
         finish(folder)
         clear_leftovers(folder, ".parquet", ".tsv")
         clear_leftovers(folder / STATE, ".parquet")
         songs = stamped(job.library, list_audio(job.library))
-        known = _known(folder, job, songs, labels)
+        known = _known(folder, job, songs, labels, annotations)
         todo = [song for song in songs.values() if song.track_id not in known.ids]
         if not todo and known.is_current:
             print(f"{folder}: finished already; nothing to do")
@@ -94,6 +99,7 @@ def embed_library(
             )
         sources = [*known.sources, *(Source(folder / STATE / p.file, p.least, p.most) for p in parts)]
         said = {"schema_version": SCHEMA_VERSION, "library": job.library, "tracks": 0, "rejected": rejected}
+        said |= {"annotations": annotations}
         said |= {"dim": card["embedding_dim"], "weights_sha256": job.weights_sha256, "card": dict(card)}
         return publish(folder, sources, songs, labels, said, excerpts=job.excerpts)
 
@@ -105,8 +111,10 @@ def embed_part(songs: tuple[Song, ...], file: str, state: str, job: Job, isolate
     return write_part(songs, file, files.to_path(state), job, isolated=isolated)
 
 
-def _known(folder: files.Path, job: Job, songs: Mapping[str, Song], labels: Mapping[str, Labels]) -> Known:
-    """What can be kept of the set that is there, if there is one.
+def _known(
+    folder: files.Path, job: Job, songs: Mapping[str, Song], labels: Mapping[str, Labels], annotations: str
+) -> Known:
+    """What can be kept of the set that is there, if there is one; what is lost is told.
 
     Raises:
       UserError: it is of other weights, of another library, or has other columns.
@@ -115,7 +123,8 @@ def _known(folder: files.Path, job: Job, songs: Mapping[str, Song], labels: Mapp
         return Known()
     said = read_mark(folder)
     _refuse_other_weights(folder, said["weights_sha256"], job)
-    sources, ids, is_current = [], set(), bool(said["shards"])
+    sources, ids, lost = [], set(), collections.Counter[str]()
+    is_current = bool(said["shards"]) and said.get("annotations") == annotations
     for index, shard in enumerate(tqdm(said["shards"], desc="read", unit="shard", mininterval=1.0)):
         path = folder / shard["file"]
         table = read_table(path, columns=_KNOWN) if is_whole(path, shard["sha256"]) else None
@@ -126,6 +135,7 @@ def _known(folder: files.Path, job: Job, songs: Mapping[str, Song], labels: Mapp
         _refuse_other_columns(folder, path, job)
         kept = table.filter(pa.array(unchanged(table, songs)))
         is_current = is_current and len(kept) == len(table) and _has(kept, labels)
+        lost += _losses(table, songs, labels)
         ids |= set(kept.column("track_id").to_pylist())
         sources.append(Source(path, *shard_span(index, len(said["shards"]))))
     if said["library"] != job.library:
@@ -136,6 +146,8 @@ def _known(folder: files.Path, job: Job, songs: Mapping[str, Song], labels: Mapp
             )
         print(f"{folder} was made of {said['library']}: {len(ids)} of its songs are in {job.library}, unchanged")
         is_current = False
+    for what, count in lost.items():
+        print(f"{folder}: {count} songs {what}")
     return Known(tuple(sources), frozenset(ids), is_current)
 
 
@@ -162,6 +174,18 @@ def _has(table: pa.Table, labels: Mapping[str, Labels]) -> bool:
     return all(
         labels.get(name, NO_LABELS) == (artist, tuple(tags)) for name, artist, tags in zip(*columns, strict=True)
     )
+
+
+def _losses(table: pa.Table, songs: Mapping[str, Song], labels: Mapping[str, Labels]) -> collections.Counter[str]:
+    """How many songs go from the set, and how many of the others lose their artists and tags."""
+    columns = (table.column(name).to_pylist() for name in ("track_id", "artist", "tags"))
+    lost: collections.Counter[str] = collections.Counter()
+    for name, artist, tags in zip(*columns, strict=True):
+        if name not in songs:
+            lost["are not in the library any more, and are dropped"] += 1
+        elif (artist or tags) and labels.get(name, NO_LABELS) == NO_LABELS:
+            lost["lose their artists and tags, which the annotations do not have any more"] += 1
+    return lost
 
 
 def _embed(

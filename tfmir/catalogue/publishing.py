@@ -2,14 +2,16 @@
 
 1. all shards are written to `.build/shards/`; what stands in the folder is still read from
 2. `.build/publish.json`, the new `embeddings.json`: from here on the rest is done again by whoever comes next
-3. the old mark goes, shards move to their places, the new mark is written, `.build` goes
+3. the old mark goes, and the shards that it listed; shards move to their places, the new mark is written, `.build` goes
 
-So that between the marks nobody takes a mixture for a set.
+So that between the marks nobody takes a mixture for a set. If the shards are those that are there already, they stay,
+and at most the mark is written anew: a reader finds the set all the time.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -19,13 +21,13 @@ from tqdm import tqdm
 
 from tfmir import files
 from tfmir.catalogue.embeddings import MARK, metadata_of, read_mark, read_table, schema, shard_file, write_table
+from tfmir.catalogue.output import PLAN, REPLACED, SHARDS, announced, shards_of
 from tfmir.catalogue.parts import shard_index
 from tfmir.catalogue.songs import Song, unchanged
 from tfmir.errors import UserError
 from tfmir.preparation.resumable import STATE
 
 _SONGS_PER_SHARD = 2000
-_PLAN, _SHARDS = "publish.json", "shards"
 
 
 class Labels(NamedTuple):
@@ -63,6 +65,8 @@ def publish(
 ) -> dict[str, Any]:
     """Makes a set of the rows in `sources` whose songs are what they were; returns what `embeddings.json` says.
 
+    A shard of the set before that is no source is missing or damaged, and is put in its place.
+
     Args:
       folder: of the set.
       sources: files with rows; no song is in two of them unchanged.
@@ -74,34 +78,38 @@ def publish(
     count = max(1, round((len(songs) - said["rejected"]) / _SONGS_PER_SHARD))
     metadata = metadata_of(said["card"], said["weights_sha256"])
     empty = schema(said["dim"], excerpts=excerpts).empty_table()
-    shards, tracks = [], 0
+    shards: list[dict[str, Any]] = []
+    tracks = 0
     for index in tqdm(range(count), desc="publish", unit="shard", mininterval=1.0):
         tables = [_of_shard(source, index, count, songs) for source in sources if _overlaps(source, index, count)]
         table = _labelled(pa.concat_tables([empty, *tables]).sort_by("track_id"), labels)
         file = shard_file(index, count)
-        sha256 = write_table(folder / STATE / _SHARDS / file, table, metadata)
+        sha256 = write_table(folder / STATE / SHARDS / file, table, metadata)
         tracks += len(table)
         shards.append({"file": file, "tracks": len(table), "sha256": sha256})
-    files.write_json(folder / STATE / _PLAN, {**said, "tracks": tracks, "shards": shards})
-    finish(folder)
+    mark, old = {**said, "tracks": tracks, "shards": shards}, announced(folder)
+    whole = {source.path for source in sources}
+    if old.get("shards") != shards or not whole.issuperset(folder / shard["file"] for shard in shards):
+        files.write_json(folder / STATE / PLAN, {**mark, REPLACED: shards_of(old)})
+        finish(folder)
+    elif old != json.loads(json.dumps(mark)):  # as it is read back
+        files.write_json(folder / MARK, mark)
     files.remove_tree(folder / STATE)
     return read_mark(folder)
 
 
 def finish(folder: files.Path) -> None:
     """Puts a set into its place that is written as a whole; nothing if there is none."""
-    plan = folder / STATE / _PLAN
+    plan = folder / STATE / PLAN
     if not plan.exists():
         return
     said: dict[str, Any] = files.read_json(plan)
     (folder / MARK).unlink(missing_ok=True)
-    wanted = {shard["file"] for shard in said["shards"]}
-    olds: list[files.Path] = [*folder.glob("embeddings-*.parquet")]
-    for old in olds:
-        if old.name not in wanted:
-            old.unlink(missing_ok=True)
+    wanted = set(shards_of(said))
+    for old in set(said.pop(REPLACED, ())) - wanted:
+        (folder / old).unlink(missing_ok=True)
     for file in sorted(wanted):
-        new = folder / STATE / _SHARDS / file
+        new = folder / STATE / SHARDS / file
         if new.exists():
             files.move(new, folder / file)
     files.write_json(folder / MARK, said)

@@ -141,7 +141,7 @@ class Client:
             )
 
     def embed_file(self, path: str) -> Served:
-        """Embeds an audio file, of a longer one its first ten minutes.
+        """Embeds an audio file, of one longer than ten minutes the first ten, which is remarked.
 
         Raises:
           UserError: it cannot be decoded or used, or the server does not answer; see `card`.
@@ -158,8 +158,9 @@ class Client:
         """
         rate = self._sample_rate()
         waiting: list[_Song] = []
-        for answer in decode_ahead(Task(str(path), rate, MAX_SECS) for path in paths):
-            song = _Song(answer.waveform[: MAX_SECS * rate], answer.problem, answer.remarks)
+        # A second more than is sent tells that there is more.
+        for answer in decode_ahead(Task(str(path), rate, MAX_SECS + 1) for path in paths):
+            song = _first_minutes(_Song(answer.waveform, answer.problem, answer.remarks), rate)
             if waiting and not fits([len(other.waveform) for other in (*waiting, song)]):
                 yield from self._served(waiting)
                 waiting = []
@@ -167,7 +168,7 @@ class Client:
         yield from self._served(waiting)
 
     def embed_waveform(self, waveform: np.ndarray) -> Served:
-        """Embeds float32 [samples], mono at the card's sample rate, of more than ten minutes the first ten.
+        """Embeds float32 [samples], mono at the card's sample rate; see `embed_file` for a longer one.
 
         Raises:
           UserError: NaN, infinite or no samples, another shape, or the server does not answer; see `card`.
@@ -175,7 +176,7 @@ class Client:
         found = np.asarray(waveform, np.float32)
         if found.ndim != 1 or not found.size or not np.isfinite(found).all():
             raise UserError(f"a waveform of shape {found.shape}: expected finite numbers of shape [samples]")
-        return _alone(self._served([_Song(found[: MAX_SECS * self._sample_rate()])]), "the waveform")
+        return _alone(self._served([_first_minutes(_Song(found), self._sample_rate())]), "the waveform")
 
     def _served(self, songs: list[_Song]) -> Iterator[Served]:
         """What becomes of songs that fit into one request."""
@@ -205,6 +206,14 @@ def fits(samples: list[int]) -> bool:
     (True, False, True, False)
     """
     return len(samples) <= _MOST_SONGS and 2 * sum(samples) <= _MOST_BYTES
+
+
+def _first_minutes(song: _Song, rate: int) -> _Song:
+    """What is sent of a song, with a remark if that is not all of it."""
+    if len(song.waveform) <= MAX_SECS * rate:
+        return song
+    remarks = (*song.remarks, "heard for its first ten minutes only")
+    return dataclasses.replace(song, waveform=song.waveform[: MAX_SECS * rate], remarks=remarks)
 
 
 def _alone(answers: Iterator[Served], what: str) -> Served:
