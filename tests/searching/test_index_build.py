@@ -85,6 +85,46 @@ def test_an_end_between_the_two_renames_brings_nothing_to_an_end(embedded, tmp_p
     assert not (tmp_path / ".i.old").exists()
 
 
+def test_what_lies_beside_an_index_is_no_reason_to_make_it_again(embedded, tmp_path, capsys):
+    out = build_index(embedded, str(tmp_path / "i"), PLAIN)
+    (out / "notes").mkdir()
+    (out / "notes/mine.txt").write_text("mine")
+    (out / "a.txt").write_text("mine")
+    build_index(embedded, str(out), PLAIN)
+    assert "nothing to do" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("changed", ["grown", "damaged"])
+def test_what_lies_beside_an_index_is_not_lost_when_it_is_replaced(embedded, tmp_path, snapshot, changed):
+    out = build_index(embedded, str(tmp_path / "i"), PLAIN)
+    (out / "notes").mkdir()
+    (out / "notes/mine.txt").write_text("mine")
+    for name in "dcb":
+        (out / f"{name}.txt").write_text("mine")
+    if changed == "grown":
+        embedded = open_set(write_set(tmp_path / "e", songs(60)))
+    else:
+        (out / "tracks.arrow").unlink()
+    before = snapshot(out)
+    with pytest.raises(UserError, match="holds b.txt, c.txt, d.txt, … beside the index, which would be lost") as told:
+        build_index(embedded, str(out), PLAIN)
+    assert "\n" not in str(told.value)
+    assert snapshot(out) == before
+
+
+def test_hidden_files_beside_an_index_are_kept(embedded, tmp_path):
+    out = build_index(embedded, str(tmp_path / "i"), PLAIN)
+    (out / ".DS_Store").write_text("finder")
+    (out / ".git").mkdir()
+    (out / ".git/config").write_text("mine")
+    (out / ".link").symlink_to("nowhere")
+    build_index(open_set(write_set(tmp_path / "e", songs(60))), str(out), PLAIN)
+    assert len(open_index(str(out))) == 60
+    assert ((out / ".DS_Store").read_text(), (out / ".git/config").read_text()) == ("finder", "mine")
+    assert os.readlink(out / ".link") == "nowhere"
+    assert not [name for name in json.loads((out / "index.json").read_text())["files"] if name.startswith(".")]
+
+
 def a_folder_of_songs(out):
     out.mkdir()
     (out / "song.flac").write_text("music")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import pathlib
 import shutil
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import pyarrow.compute as pc
 
 from tfmir import files
 from tfmir.catalogue.embedded_set import VECTORS, EmbeddedSet, vectors
+from tfmir.corpora.spelling import one_line
 from tfmir.errors import UserError
 from tfmir.inference.subspaces import subspace_embeddings
 from tfmir.searching import maps
@@ -36,6 +38,8 @@ from tfmir.searching.index_parts import (
 )
 from tfmir.searching.searchable import SUBSPACES, WHOLE
 from tfmir.vocabulary import Vocabulary
+
+_NAMED = 3  # of the foreign files in the way
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,9 +63,11 @@ def build_index(embedded: EmbeddedSet, output: str, wanted: Wanted = Wanted()) -
     """Makes an index, or leaves the one that is there if it is the same and whole.
 
     An index of the same library and weights, of fewer or other tracks, is replaced at the very end; nothing else is.
+    Hidden files beside it, as file managers leave them, are kept.
 
     Raises:
-      UserError: `output` holds something else, another process writes there, or the embeddings are damaged.
+      UserError: `output` holds something else or something more, another process writes there, or the embeddings are
+        damaged.
     """
     if not output:
         raise UserError("--output is empty: name a folder for the index, such as index/music")
@@ -91,6 +97,7 @@ def _is_made(final: pathlib.Path, embedded: EmbeddedSet, wanted: Wanted) -> bool
         return False
     try:
         header = files.read_json(final / HEADER)
+        listed = {HEADER, *header["files"]}
         same = {name: (header[name], embedded.header[name]) for name in ("weights_sha256", "library")}
     except (OSError, KeyError, TypeError) as error:
         raise UserError(f"--output={final} holds something that is no index: choose another --output") from error
@@ -101,10 +108,22 @@ def _is_made(final: pathlib.Path, embedded: EmbeddedSet, wanted: Wanted) -> bool
                 "choose another --output, or remove that folder"
             )
     asked = {"embeddings_sha256": embedded.sha256, **dataclasses.asdict(wanted)}
-    return header.get("made_from") == asked and is_whole(final, header)
+    if header.get("made_from") == asked and is_whole(final, header):
+        return True
+    if foreign := sorted(name for name in os.listdir(final) if name not in listed and not name.startswith(".")):
+        raise UserError(
+            f"--output={final} holds {one_line(', '.join(foreign[:_NAMED]))}{', …' if foreign[_NAMED:] else ''} beside "
+            "the index, which would be lost: move that elsewhere, or choose another --output"
+        )
+    return False
 
 
 def _replace(temporary: pathlib.Path, final: pathlib.Path) -> None:
+    for hidden in final.glob(".*"):  # copied: whenever this is ended, one of the two folders has them
+        if hidden.is_dir() and not hidden.is_symlink():
+            shutil.copytree(hidden, temporary / hidden.name, symlinks=True)
+        else:
+            shutil.copy2(hidden, temporary / hidden.name, follow_symlinks=False)
     aside = final.with_name(f".{final.name}.old")
     shutil.rmtree(aside, ignore_errors=True)
     if final.exists():
@@ -134,7 +153,7 @@ def _write(embedded: EmbeddedSet, folder: pathlib.Path, wanted: Wanted) -> None:
         _write_graphs(index, folder, header)
     if wanted.maps != "none":
         header["maps"] = _write_maps(index, folder, wanted)
-    files.write_json(folder / HEADER, {**header, "files": facts_of(folder)})
+    files.write_json(folder / HEADER, {**header, "files": facts_of(folder, os.listdir(folder))})
 
 
 def _write_tracks_and_parts(
