@@ -94,6 +94,8 @@ def best(
     Returns:
       At most `top` rows, best first.
     """
+    if not total:
+        return Scored(np.zeros(0, np.int64), np.zeros(0, np.float32))  # a server takes no limit of 0
     count = top + len(exclude) + 1
     while True:
         found = fetch(min(count, total)).first(count)
