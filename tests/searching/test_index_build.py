@@ -164,6 +164,25 @@ def test_nothing_else_is_replaced(embedded, tmp_path, there, message, snapshot):
     }
 
 
+@pytest.mark.parametrize("output", [".", "../here", "", "/"])
+def test_the_folder_that_one_is_in_is_no_place_for_an_index(embedded, tmp_path, monkeypatch, output):
+    """Its place is taken by a new folder; who is in the old one would see nothing any more."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(UserError, match=r"--output.*: name a.*, such as index/music"):
+        build_index(embedded, output, PLAIN)
+    assert sorted(os.listdir(tmp_path)) == ["e", "here"]
+
+
+def test_a_place_may_be_named_by_dots_or_by_a_link(embedded, tmp_path, monkeypatch):
+    (tmp_path / "there/below").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("there")
+    monkeypatch.chdir(tmp_path / "there/below")
+    build_index(embedded, "../../link/i/.", PLAIN)
+    build_index(embedded, str(tmp_path / "link/i"), PLAIN)
+    assert len(open_index(str(tmp_path / "there/i"))) == 50
+
+
 def test_an_empty_folder_is_a_place_for_an_index(embedded, tmp_path):
     (tmp_path / "i").mkdir()
     assert len(open_index(str(build_index(embedded, str(tmp_path / "i"), PLAIN)))) == 50

@@ -10,7 +10,6 @@ import shutil
 from collections.abc import Iterator
 from typing import Any
 
-import faiss
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -35,6 +34,7 @@ from tfmir.searching.index_parts import (
     map_name,
     new_part,
     part_name,
+    write_faiss,
 )
 from tfmir.searching.searchable import SUBSPACES, WHOLE
 from tfmir.vocabulary import Vocabulary
@@ -69,12 +69,8 @@ def build_index(embedded: EmbeddedSet, output: str, wanted: Wanted = Wanted()) -
       UserError: `output` holds something else or something more, another process writes there, or the embeddings are
         damaged.
     """
-    if not output:
-        raise UserError("--output is empty: name a folder for the index, such as index/music")
-    if files.is_remote(output):
-        raise UserError(f"--output={output}: an index is mapped into memory: name a local folder")
     maps.check_method(wanted.maps)
-    final = pathlib.Path(output)
+    final = _place(output)
     busy = f"--output={output}: another process is making an index there: wait for it, or end it"
     with files.locked(final.with_name(f".{final.name}.lock"), busy=busy):
         if _is_made(final, embedded, wanted):
@@ -88,6 +84,18 @@ def build_index(embedded: EmbeddedSet, output: str, wanted: Wanted = Wanted()) -
             _replace(temporary, final)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+    return final
+
+
+def _place(output: str) -> pathlib.Path:
+    if not output:
+        raise UserError("--output is empty: name a folder for the index, such as index/music")
+    if files.is_remote(output):
+        raise UserError(f"--output={output}: an index is mapped into memory: name a local folder")
+    final = pathlib.Path(output).resolve()
+    if final in (pathlib.Path(final.anchor), pathlib.Path.cwd().resolve()):
+        said = "is moved into its place when it is whole, which cannot be the folder that you are in, nor the root"
+        raise UserError(f"--output={output}: an index {said}: name another, such as index/music")
     return final
 
 
@@ -214,7 +222,7 @@ class _PartWriter:
 
     def flush(self) -> None:
         if self._part.ntotal:
-            faiss.write_index(self._part, str(self._folder / part_name(self._space, self._number)))
+            write_faiss(self._part, self._folder / part_name(self._space, self._number))
             self._part, self._number = new_part(self._dim), self._number + 1
 
 

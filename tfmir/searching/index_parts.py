@@ -61,6 +61,21 @@ def read_faiss(path: pathlib.Path) -> faiss.Index:
         raise damaged(path) from error
 
 
+def write_faiss(made: faiss.Index, path: pathlib.Path) -> None:
+    """Writes a faiss index through Python's file.
+
+    faiss' own writer ends at a full disk with a RuntimeError, or with none at all where the last bytes are lost.
+
+    Raises:
+      OSError: as the system says it, such as that the disk is full; it names the file.
+    """
+    try:
+        with path.open("wb") as file:
+            faiss.write_index(made, faiss.PyCallbackIOWriter(file.write, 1 << 20))  # type: ignore[attr-defined]
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
 def damaged(path: pathlib.Path) -> UserError:
     """What is said of a file of an index that cannot be read."""
     return UserError(f"{path}: damaged or not there: copy the index again, or make it again with tfmir.index")
