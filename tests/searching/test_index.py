@@ -107,9 +107,9 @@ def test_equal_scores_are_in_the_order_of_their_rows_wherever_the_list_ends(plac
     assert len({hit.score for hit in hits}) == 1
 
 
-def test_who_is_dead_in_all_that_counts_is_in_the_order_of_rows(place):
-    index = open_index(str(place / "exact"))
-    assert rows(index.search(index.embedding(7), weights={"genre": 1.0}, top=4, exclude=[1])) == [0, 2, 3, 4]
+def test_who_is_dead_in_all_that_counts_is_refused(index):
+    with pytest.raises(UserError, match="nothing of genre is heard in this song: give another weight"):
+        index.search(index.embedding(7), weights={"genre": 1.0}, top=4)
 
 
 @pytest.mark.parametrize("weights", WEIGHTS)
@@ -143,6 +143,25 @@ def test_a_diverse_list_has_the_best_of_each_artist_and_all_without_one(index, o
         hits = index.search(query, weights={"mood": 1.0}, top=top, exclude=[LIKE], diverse=True)
         agrees(rows(hits), wanted[:top], numpy_scores(of, query, {"mood": 1.0}))
     assert len(wanted) == 7 + sum(not artist for i, artist in enumerate(of.artists) if i != LIKE)
+
+
+def test_a_diverse_list_that_has_every_artist_is_at_its_end(tmp_path, monkeypatch):
+    """6 artists, each of them known: a list of 20 looks at no more songs than one of 6, and at no row by itself."""
+    of = songs(COUNT)
+    of.artists = [f"Artist {i % 6}" for i in range(COUNT)]
+    index = built(tmp_path, of)
+    asked, real = [], index._nearest
+    monkeypatch.setattr(index, "_nearest", lambda q, count, allowed: asked.append(count) or real(q, count, allowed))
+    monkeypatch.setattr(index, "facts", lambda rows, real=index.facts: asked.append(-len(rows)) or real(rows))
+    for words, most in (({}, 6), ({"artist": "Artist 3"}, 1)):
+        asked.clear()
+        hits = index.search(index.embedding(LIKE), weights={}, top=20, exclude=[LIKE], diverse=True, **words)
+        assert len(hits) == most == len({hit.artist for hit in hits})
+        assert max(asked) < COUNT
+        assert min(asked) == -most
+    alone = [row for row in range(COUNT) if row % 6 != 3]
+    hits = index.search(index.embedding(0), weights={}, top=5, exclude=alone, diverse=True)
+    assert [hit.artist for hit in hits] == ["Artist 3"]
 
 
 def test_more_than_there_is_gives_what_there_is(index, of):

@@ -61,6 +61,21 @@ def test_nobody_is_asked_where_there_is_nothing():
 
 
 @pytest.mark.parametrize(
+    ("weights", "message"),
+    [({"mood": 1.0}, "nothing of mood is heard"), ({"genre": 0.0, "mood": -1.0}, "nothing of mood is heard")],
+)
+def test_a_song_that_is_dead_in_all_that_counts_is_refused(weights, message):
+    tracks = library([[1, 0, 1, 0], [0, 1, 0, 1]])
+    query = np.array([1, 0, 0, 0], np.float32)
+    with pytest.raises(UserError, match=f"{message} in this song: give another weight"):
+        rank(tracks, query, vocabulary=VOCABULARY, weights=weights, top=2)
+    assert len(rank(tracks, query, vocabulary=VOCABULARY, weights={"genre": 1e-3, "mood": 1.0}, top=2)) == 2
+    assert len(rank(tracks, query, vocabulary=VOCABULARY, weights={}, top=2)) == 2
+    with pytest.raises(UserError, match="nothing of genre or mood is heard"):
+        rank(tracks, 0 * query, vocabulary=VOCABULARY, weights={"genre": 1.0, "mood": 1.0}, top=2)
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("tempo=1", "no notion 'tempo': the system has genre, mood"),

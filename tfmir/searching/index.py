@@ -106,6 +106,23 @@ class Index(Searchable):
                 return Scored(near, parts.rows(near) @ question.vector)
         return parts.nearest(question.vector, count, allowed.rows)
 
+    @functools.cached_property
+    def _artist_numbers(self) -> np.ndarray:
+        """int32 [tracks]: -1: unknown."""
+        names = self.tracks["artist"]
+        encoded = pc.if_else(pc.equal(names, ""), None, names).dictionary_encode().unify_dictionaries()
+        numbers = [pc.fill_null(chunk.indices, -1).to_numpy() for chunk in encoded.chunks]
+        return np.concatenate([np.zeros(0, np.int32), *numbers])
+
+    def _artists(self, rows: np.ndarray) -> np.ndarray:
+        return self._artist_numbers[rows]
+
+    def _most_diverse(self, allowed: Allowed, exclude: Collection[int]) -> int:
+        there = np.ones(len(self), bool) if allowed.rows is None else allowed.rows.copy()
+        there[np.fromiter(exclude, np.int64)] = False
+        found = self._artist_numbers[there]
+        return len(np.unique(found[found >= 0])) + int(np.sum(found < 0))
+
     def _allowed(self, tags: Collection[str], artist: str) -> Allowed:
         carried = self._header["tags"]
         known = tuple(dict.fromkeys((*self.tags, *carried))) if carried else ()

@@ -108,6 +108,16 @@ class Searchable(abc.ABC):
         """Around every answer: says so if it is not of one catalogue."""
         return contextlib.nullcontext()
 
+    def _artists(self, rows: np.ndarray) -> np.ndarray:
+        """int64 [k]: equal numbers for rows of one artist; -1: unknown. Those of one call are compared."""
+        names = np.array([of["artist"] or "" for of in self.facts(rows.tolist())], dtype=object)
+        _, numbers = np.unique(names.astype(str), return_inverse=True)
+        return np.where(names == "", -1, numbers)
+
+    def _most_diverse(self, allowed: Allowed, exclude: Collection[int]) -> int | None:
+        """How many hits there are at most with one of each artist, if that is known without a search."""
+        return None
+
     def row_of(self, like: str) -> int | None:
         """The row of a track id, or of a file in the library however its path is spelled; None if it is not there."""
         return next(iter(self.rows_of(like)), None)
@@ -168,12 +178,13 @@ class Searchable(abc.ABC):
         with self._answering():
             question = self._question(query, weights)
             allowed = self._allowed(tags, artist)
+            most = self._most_diverse(allowed, exclude) if diverse else None
             found = best(
                 lambda count: self._nearest(question, count, allowed),
                 total=allowed.count,
-                top=top,
+                top=top if most is None else min(top, most),
                 exclude=frozenset(exclude),
-                artists=(lambda rows: [of["artist"] for of in self.facts(rows.tolist())]) if diverse else None,
+                artists=self._artists if diverse else None,
             )
             return self._hits(found, question)
 
