@@ -37,6 +37,10 @@ def main(params: IndexParams) -> None:
 
     if params.store and params.output:
         raise UserError("--store and --output: vectors go to one of them: leave the other out")
+    if params.store:
+        for name in ("kind", "maps", "map_sample"):
+            if getattr(params, name) != getattr(IndexParams, name):
+                raise UserError(f"--{name} and --store: a server's searches are exact and it has no maps: leave it out")
     embedded = open_set(params.embeddings)
     if params.store:
         from tfmir.searching.qdrant_upload import upload

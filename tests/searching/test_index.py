@@ -14,7 +14,7 @@ from tests.fixtures.embedded import NOTIONS, songs, write_set
 from tfmir.catalogue.embedded_set import open_set
 from tfmir.errors import UserError
 from tfmir.searching import graphs, index_parts
-from tfmir.searching.index import open_index
+from tfmir.searching.index import StaleIndexError, open_index
 from tfmir.searching.index_build import Wanted, build_index
 
 COUNT, LIKE = 300, 5
@@ -107,9 +107,9 @@ def test_equal_scores_are_in_the_order_of_their_rows_wherever_the_list_ends(plac
     assert len({hit.score for hit in hits}) == 1
 
 
-def test_who_is_dead_in_all_that_counts_is_in_the_order_of_rows(place):
-    index = open_index(str(place / "exact"))
-    assert rows(index.search(index.embedding(7), weights={"genre": 1.0}, top=4, exclude=[1])) == [0, 2, 3, 4]
+def test_who_is_dead_in_all_that_counts_is_refused(index):
+    with pytest.raises(UserError, match="nothing of genre is heard in this song: give another weight"):
+        index.search(index.embedding(7), weights={"genre": 1.0}, top=4)
 
 
 @pytest.mark.parametrize("weights", WEIGHTS)
@@ -143,6 +143,25 @@ def test_a_diverse_list_has_the_best_of_each_artist_and_all_without_one(index, o
         hits = index.search(query, weights={"mood": 1.0}, top=top, exclude=[LIKE], diverse=True)
         agrees(rows(hits), wanted[:top], numpy_scores(of, query, {"mood": 1.0}))
     assert len(wanted) == 7 + sum(not artist for i, artist in enumerate(of.artists) if i != LIKE)
+
+
+def test_a_diverse_list_that_has_every_artist_is_at_its_end(tmp_path, monkeypatch):
+    """6 artists, each of them known: a list of 20 looks at no more songs than one of 6, and at no row by itself."""
+    of = songs(COUNT)
+    of.artists = [f"Artist {i % 6}" for i in range(COUNT)]
+    index = built(tmp_path, of)
+    asked, real = [], index._nearest
+    monkeypatch.setattr(index, "_nearest", lambda q, count, allowed: asked.append(count) or real(q, count, allowed))
+    monkeypatch.setattr(index, "facts", lambda rows, real=index.facts: asked.append(-len(rows)) or real(rows))
+    for words, most in (({}, 6), ({"artist": "Artist 3"}, 1)):
+        asked.clear()
+        hits = index.search(index.embedding(LIKE), weights={}, top=20, exclude=[LIKE], diverse=True, **words)
+        assert len(hits) == most == len({hit.artist for hit in hits})
+        assert max(asked) < COUNT
+        assert min(asked) == -most
+    alone = [row for row in range(COUNT) if row % 6 != 3]
+    hits = index.search(index.embedding(0), weights={}, top=5, exclude=alone, diverse=True)
+    assert [hit.artist for hit in hits] == ["Artist 3"]
 
 
 def test_more_than_there_is_gives_what_there_is(index, of):
@@ -299,6 +318,56 @@ def test_tracks_have_all_columns_but_the_vectors_and_are_mapped(place, of):
     assert index.tracks["track_id"].to_pylist() == of.ids
     assert (index.library, index.weights_sha256) == ("/nowhere/music", index.card["weights_sha256"])
     assert index.map("whole") is None
+
+
+ANSWERS = {
+    "a search": lambda index: index.search(np.ones(24, np.float32), weights={"mood": 1.0}, top=3),
+    "a row": lambda index: index.rows_of("album 0/0003.flac"),
+    "facts": lambda index: index.facts([3]),
+    "vectors": lambda index: index.embedding(3),
+    "a map": lambda index: index.map("whole"),
+}
+
+
+@pytest.mark.parametrize("kind", ["exact", "hnsw"])
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_an_index_that_was_made_anew_under_an_open_one_is_told(tmp_path, kind, answer):
+    """Its files would be of one catalogue, its table of another; to open it again is enough."""
+    out, wanted = str(tmp_path / "i"), Wanted(kind, "none", part_rows=16)
+    build_index(open_set(write_set(tmp_path / "e", songs(40))), out, wanted)
+    index = open_index(out)
+    ANSWERS[answer](index)
+    assert index.is_current()
+    build_index(open_set(write_set(tmp_path / "e", songs(30, seed=1))), out, wanted)
+    assert not index.is_current()
+    with pytest.raises(StaleIndexError) as told:
+        ANSWERS[answer](index)
+    assert str(told.value) == f"{out}: the index was made anew since it was opened: open it again"
+    ANSWERS[answer](open_index(out))
+
+
+def test_an_index_that_is_made_anew_while_it_answers_is_told(tmp_path, monkeypatch):
+    """Between the check and the first look into a part."""
+    out, wanted = str(tmp_path / "i"), Wanted(maps="none")
+    build_index(open_set(write_set(tmp_path / "e", songs(40))), out, wanted)
+    index, real = open_index(out), index_parts.read_faiss
+
+    def read(path):
+        monkeypatch.setattr(index_parts, "read_faiss", real)
+        build_index(open_set(write_set(tmp_path / "e", songs(30))), out, wanted)
+        return real(path)
+
+    monkeypatch.setattr(index_parts, "read_faiss", read)
+    with pytest.raises(StaleIndexError):
+        index.embedding(35)
+
+
+def test_an_index_that_has_gone_is_told(tmp_path):
+    index = built(tmp_path, songs(20))
+    shutil.rmtree(tmp_path / "i")
+    assert not index.is_current()
+    with pytest.raises(StaleIndexError):
+        index.embedding(3)
 
 
 def test_a_faiss_that_maps_no_files_finds_the_same(place, monkeypatch):

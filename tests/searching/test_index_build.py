@@ -85,6 +85,46 @@ def test_an_end_between_the_two_renames_brings_nothing_to_an_end(embedded, tmp_p
     assert not (tmp_path / ".i.old").exists()
 
 
+def test_what_lies_beside_an_index_is_no_reason_to_make_it_again(embedded, tmp_path, capsys):
+    out = build_index(embedded, str(tmp_path / "i"), PLAIN)
+    (out / "notes").mkdir()
+    (out / "notes/mine.txt").write_text("mine")
+    (out / "a.txt").write_text("mine")
+    build_index(embedded, str(out), PLAIN)
+    assert "nothing to do" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("changed", ["grown", "damaged"])
+def test_what_lies_beside_an_index_is_not_lost_when_it_is_replaced(embedded, tmp_path, snapshot, changed):
+    out = build_index(embedded, str(tmp_path / "i"), PLAIN)
+    (out / "notes").mkdir()
+    (out / "notes/mine.txt").write_text("mine")
+    for name in "dcb":
+        (out / f"{name}.txt").write_text("mine")
+    if changed == "grown":
+        embedded = open_set(write_set(tmp_path / "e", songs(60)))
+    else:
+        (out / "tracks.arrow").unlink()
+    before = snapshot(out)
+    with pytest.raises(UserError, match="holds b.txt, c.txt, d.txt, … beside the index, which would be lost") as told:
+        build_index(embedded, str(out), PLAIN)
+    assert "\n" not in str(told.value)
+    assert snapshot(out) == before
+
+
+def test_hidden_files_beside_an_index_are_kept(embedded, tmp_path):
+    out = build_index(embedded, str(tmp_path / "i"), PLAIN)
+    (out / ".DS_Store").write_text("finder")
+    (out / ".git").mkdir()
+    (out / ".git/config").write_text("mine")
+    (out / ".link").symlink_to("nowhere")
+    build_index(open_set(write_set(tmp_path / "e", songs(60))), str(out), PLAIN)
+    assert len(open_index(str(out))) == 60
+    assert ((out / ".DS_Store").read_text(), (out / ".git/config").read_text()) == ("finder", "mine")
+    assert os.readlink(out / ".link") == "nowhere"
+    assert not [name for name in json.loads((out / "index.json").read_text())["files"] if name.startswith(".")]
+
+
 def a_folder_of_songs(out):
     out.mkdir()
     (out / "song.flac").write_text("music")
@@ -122,6 +162,25 @@ def test_nothing_else_is_replaced(embedded, tmp_path, there, message, snapshot):
     assert {name: data for name, data in snapshot(tmp_path).items() if name.name != ".i.lock"} == {
         name: data for name, data in before.items() if name.name != ".i.lock"
     }
+
+
+@pytest.mark.parametrize("output", [".", "../here", "", "/"])
+def test_the_folder_that_one_is_in_is_no_place_for_an_index(embedded, tmp_path, monkeypatch, output):
+    """Its place is taken by a new folder; who is in the old one would see nothing any more."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(UserError, match=r"--output.*: name a.*, such as index/music"):
+        build_index(embedded, output, PLAIN)
+    assert sorted(os.listdir(tmp_path)) == ["e", "here"]
+
+
+def test_a_place_may_be_named_by_dots_or_by_a_link(embedded, tmp_path, monkeypatch):
+    (tmp_path / "there/below").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("there")
+    monkeypatch.chdir(tmp_path / "there/below")
+    build_index(embedded, "../../link/i/.", PLAIN)
+    build_index(embedded, str(tmp_path / "link/i"), PLAIN)
+    assert len(open_index(str(tmp_path / "there/i"))) == 50
 
 
 def test_an_empty_folder_is_a_place_for_an_index(embedded, tmp_path):

@@ -1,6 +1,8 @@
 """What is said of an index that is damaged, cut, of another version, or none."""
 
+import errno
 import json
+import os
 import shutil
 
 import numpy as np
@@ -11,7 +13,7 @@ from tfmir.catalogue.embedded_set import open_set
 from tfmir.errors import UserError
 from tfmir.searching.index import open_index
 from tfmir.searching.index_build import Wanted, build_index
-from tfmir.searching.index_parts import Parts
+from tfmir.searching.index_parts import Parts, new_part, write_faiss
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +39,18 @@ def test_rows_are_read_from_their_parts_in_the_order_asked(whole):
     np.testing.assert_array_equal(parts.rows([29, 0, 8, 7, 0]), of.vectors[[29, 0, 8, 7, 0]].astype(np.float32))
     assert parts.rows([]).shape[0] == 0
     assert [first for first, _ in parts] == [0, 8, 16, 24]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a disk that is always full")
+@pytest.mark.parametrize("count", [10, 1_000_000])
+def test_a_full_disk_is_told_also_where_only_the_last_bytes_do_not_fit(tmp_path, count):
+    """A small file is in a buffer until it is closed."""
+    part = new_part(4)
+    part.add(np.ones([count, 4], np.float32))
+    (tmp_path / "full").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left") as told:
+        write_faiss(part, tmp_path / "full")
+    assert (told.value.errno, told.value.filename) == (errno.ENOSPC, str(tmp_path / "full"))
 
 
 def header_with(**facts):

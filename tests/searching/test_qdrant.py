@@ -56,6 +56,13 @@ def test_a_server_answers_as_the_disk_does(both):
                     assert hit.similarities == pytest.approx(other.similarities, abs=1e-6)
 
 
+def test_tags_that_no_track_has_together_find_nothing(both, qdrant, monkeypatch):
+    """A real server refuses a limit of 0, which its stand-in takes."""
+    monkeypatch.setattr(qdrant, "query_points", None)
+    for of in both:
+        assert of.search(of.embedding(1), weights={}, top=3, tags=["genre/rock", "genre/jazz"]) == []
+
+
 def test_songs_are_known_by_their_names(both, tmp_path):
     for of in both:
         assert of.rows_of("album 1/0013.flac") == (13,)

@@ -64,6 +64,23 @@ def test_an_upload_that_was_ended_goes_on_and_is_not_searched_before(qdrant, sen
     assert len(index.search(index.embedding(0), weights={}, top=99)) == 40
 
 
+@pytest.mark.parametrize("ended", ["create_payload_index", "upsert"])
+def test_an_upload_that_was_ended_before_the_collection_had_its_card_begins_anew(qdrant, tmp_path, monkeypatch, ended):
+    embedded = open_set(write_set(tmp_path / "e", songs(20)))
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(qdrant, ended, stop)
+        with pytest.raises(KeyboardInterrupt):
+            upload(embedded, ADDRESS)
+    assert collections(qdrant) == [f"music-{embedded.sha256[:12]}"]
+    upload(embedded, ADDRESS)
+    index = open_server(ADDRESS)
+    assert len(index.search(index.embedding(0), weights={}, top=99)) == 20
+
+
 def test_a_catalogue_that_has_grown_takes_the_place_of_the_old_one(qdrant, tmp_path):
     upload(open_set(write_set(tmp_path / "e", songs(20))), ADDRESS)
     old = open_server(ADDRESS)

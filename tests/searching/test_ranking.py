@@ -4,7 +4,7 @@ import pytest
 from tfmir.catalogue.library import Library
 from tfmir.errors import UserError
 from tfmir.inference.subspaces import unit_rows
-from tfmir.searching.ranking import parse_weights, rank
+from tfmir.searching.ranking import best, parse_weights, rank
 from tfmir.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary.from_dict({"genre": ["a"], "mood": ["x"]})
@@ -51,6 +51,28 @@ def test_the_query_is_left_out_and_the_whole_space_needs_no_weights():
     hits = rank(tracks, tracks.embeddings[0], vocabulary=VOCABULARY, weights={}, top=1, exclude=["t0", "t1"])
     assert [(hit.rank, hit.track_id) for hit in hits] == [(1, "t2")]
     assert rank(tracks, tracks.embeddings[0], vocabulary=VOCABULARY, weights={}, top=1, exclude=tracks.track_ids) == []
+
+
+def test_nobody_is_asked_where_there_is_nothing():
+    def fetch(count):
+        raise AssertionError(f"asked for {count}")
+
+    assert best(fetch, total=0, top=3).rows.tolist() == []
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [({"mood": 1.0}, "nothing of mood is heard"), ({"genre": 0.0, "mood": -1.0}, "nothing of mood is heard")],
+)
+def test_a_song_that_is_dead_in_all_that_counts_is_refused(weights, message):
+    tracks = library([[1, 0, 1, 0], [0, 1, 0, 1]])
+    query = np.array([1, 0, 0, 0], np.float32)
+    with pytest.raises(UserError, match=f"{message} in this song: give another weight"):
+        rank(tracks, query, vocabulary=VOCABULARY, weights=weights, top=2)
+    assert len(rank(tracks, query, vocabulary=VOCABULARY, weights={"genre": 1e-3, "mood": 1.0}, top=2)) == 2
+    assert len(rank(tracks, query, vocabulary=VOCABULARY, weights={}, top=2)) == 2
+    with pytest.raises(UserError, match="nothing of genre or mood is heard"):
+        rank(tracks, 0 * query, vocabulary=VOCABULARY, weights={"genre": 1.0, "mood": 1.0}, top=2)
 
 
 @pytest.mark.parametrize(

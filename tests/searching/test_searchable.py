@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.fixtures.embedded import NOTIONS, card, songs
+from tfmir.errors import UserError
 from tfmir.searching.ranking import Scored
 from tfmir.searching.searchable import WHOLE, Allowed, Searchable
 
@@ -65,10 +66,27 @@ def test_one_of_each_artist_asks_until_there_are_enough(catalogue):
     assert len(set(named)) == len(named)
 
 
-def test_a_query_that_is_dead_in_what_counts_is_near_to_nobody(catalogue):
-    hits = catalogue.search(np.zeros(24, np.float32), weights={"mood": 1.0}, top=3)
-    assert [(hit.row, hit.score) for hit in hits] == [(0, 0.0), (1, 0.0), (2, 0.0)]
-    assert all(np.isfinite(list(hit.similarities.values())).all() for hit in hits)
+def test_a_query_that_is_dead_in_what_counts_is_refused(catalogue):
+    """Song 7 is dead in genre: in other notions it has neighbours, and its cosine there is 0."""
+    query = catalogue.embedding(7)
+    with pytest.raises(UserError, match="nothing of genre is heard in this song: give another weight"):
+        catalogue.search(query, weights={"genre": 1.0}, top=3)
+    hits = catalogue.search(query, weights={"genre": 1.0, "mood": 0.1}, top=3)
+    assert [hit.similarities["genre"] for hit in hits] == [0.0, 0.0, 0.0]
+    assert hits[0].score > 0
+
+
+def test_no_more_is_asked_for_than_one_of_each_artist(catalogue):
+    """Where every artist is known and there are 7 of them, the last found ends the search."""
+    catalogue.of.artists = [f"Artist {i % 7}" for i in range(100)]
+    catalogue.search(catalogue.embedding(0), weights={}, top=50, exclude=[0], diverse=True)
+    everything = [count for count in catalogue.asked if count >= 100]
+    catalogue.asked.clear()
+    catalogue._most_diverse = lambda allowed, exclude: 7
+    hits = catalogue.search(catalogue.embedding(0), weights={}, top=50, exclude=[0], diverse=True)
+    assert (len(hits), len({hit.artist for hit in hits})) == (7, 7)
+    assert everything
+    assert max(catalogue.asked) < 100
 
 
 def test_a_row_is_found_by_its_id(catalogue):

@@ -14,7 +14,7 @@ import faiss
 import numpy as np
 from tqdm import tqdm
 
-from tfmir.searching.index_parts import graph_name, read_faiss
+from tfmir.searching.index_parts import graph_name, read_faiss, write_faiss
 from tfmir.searching.searchable import WHOLE, Question
 
 LINKS, EF_CONSTRUCTION = 16, 80
@@ -73,4 +73,4 @@ def build_graph(parts: Iterator[tuple[int, faiss.Index]], columns: slice, path: 
                 block = part.reconstruct_n(first, min(_BLOCK, part.ntotal - first))[:, columns]
                 graph.add(np.ascontiguousarray(block))
                 bar.update(len(block))
-    faiss.write_index(graph, str(path))
+    write_faiss(graph, path)

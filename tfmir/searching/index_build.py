@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import pathlib
 import shutil
 from collections.abc import Iterator
 from typing import Any
 
-import faiss
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tfmir import files
 from tfmir.catalogue.embedded_set import VECTORS, EmbeddedSet, vectors
+from tfmir.corpora.spelling import one_line
 from tfmir.errors import UserError
 from tfmir.inference.subspaces import subspace_embeddings
 from tfmir.searching import maps
@@ -33,9 +34,12 @@ from tfmir.searching.index_parts import (
     map_name,
     new_part,
     part_name,
+    write_faiss,
 )
 from tfmir.searching.searchable import SUBSPACES, WHOLE
 from tfmir.vocabulary import Vocabulary
+
+_NAMED = 3  # of the foreign files in the way
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,16 +63,14 @@ def build_index(embedded: EmbeddedSet, output: str, wanted: Wanted = Wanted()) -
     """Makes an index, or leaves the one that is there if it is the same and whole.
 
     An index of the same library and weights, of fewer or other tracks, is replaced at the very end; nothing else is.
+    Hidden files beside it, as file managers leave them, are kept.
 
     Raises:
-      UserError: `output` holds something else, another process writes there, or the embeddings are damaged.
+      UserError: `output` holds something else or something more, another process writes there, or the embeddings are
+        damaged.
     """
-    if not output:
-        raise UserError("--output is empty: name a folder for the index, such as index/music")
-    if files.is_remote(output):
-        raise UserError(f"--output={output}: an index is mapped into memory: name a local folder")
     maps.check_method(wanted.maps)
-    final = pathlib.Path(output)
+    final = _place(output)
     busy = f"--output={output}: another process is making an index there: wait for it, or end it"
     with files.locked(final.with_name(f".{final.name}.lock"), busy=busy):
         if _is_made(final, embedded, wanted):
@@ -85,12 +87,25 @@ def build_index(embedded: EmbeddedSet, output: str, wanted: Wanted = Wanted()) -
     return final
 
 
+def _place(output: str) -> pathlib.Path:
+    if not output:
+        raise UserError("--output is empty: name a folder for the index, such as index/music")
+    if files.is_remote(output):
+        raise UserError(f"--output={output}: an index is mapped into memory: name a local folder")
+    final = pathlib.Path(output).resolve()
+    if final in (pathlib.Path(final.anchor), pathlib.Path.cwd().resolve()):
+        said = "is moved into its place when it is whole, which cannot be the folder that you are in, nor the root"
+        raise UserError(f"--output={output}: an index {said}: name another, such as index/music")
+    return final
+
+
 def _is_made(final: pathlib.Path, embedded: EmbeddedSet, wanted: Wanted) -> bool:
     """Whether the index is there; refuses to replace anything but an index of the same library and weights."""
     if not final.exists() or (final.is_dir() and not any(final.iterdir())):
         return False
     try:
         header = files.read_json(final / HEADER)
+        listed = {HEADER, *header["files"]}
         same = {name: (header[name], embedded.header[name]) for name in ("weights_sha256", "library")}
     except (OSError, KeyError, TypeError) as error:
         raise UserError(f"--output={final} holds something that is no index: choose another --output") from error
@@ -101,10 +116,22 @@ def _is_made(final: pathlib.Path, embedded: EmbeddedSet, wanted: Wanted) -> bool
                 "choose another --output, or remove that folder"
             )
     asked = {"embeddings_sha256": embedded.sha256, **dataclasses.asdict(wanted)}
-    return header.get("made_from") == asked and is_whole(final, header)
+    if header.get("made_from") == asked and is_whole(final, header):
+        return True
+    if foreign := sorted(name for name in os.listdir(final) if name not in listed and not name.startswith(".")):
+        raise UserError(
+            f"--output={final} holds {one_line(', '.join(foreign[:_NAMED]))}{', …' if foreign[_NAMED:] else ''} beside "
+            "the index, which would be lost: move that elsewhere, or choose another --output"
+        )
+    return False
 
 
 def _replace(temporary: pathlib.Path, final: pathlib.Path) -> None:
+    for hidden in final.glob(".*"):  # copied: whenever this is ended, one of the two folders has them
+        if hidden.is_dir() and not hidden.is_symlink():
+            shutil.copytree(hidden, temporary / hidden.name, symlinks=True)
+        else:
+            shutil.copy2(hidden, temporary / hidden.name, follow_symlinks=False)
     aside = final.with_name(f".{final.name}.old")
     shutil.rmtree(aside, ignore_errors=True)
     if final.exists():
@@ -134,7 +161,7 @@ def _write(embedded: EmbeddedSet, folder: pathlib.Path, wanted: Wanted) -> None:
         _write_graphs(index, folder, header)
     if wanted.maps != "none":
         header["maps"] = _write_maps(index, folder, wanted)
-    files.write_json(folder / HEADER, {**header, "files": facts_of(folder)})
+    files.write_json(folder / HEADER, {**header, "files": facts_of(folder, os.listdir(folder))})
 
 
 def _write_tracks_and_parts(
@@ -195,7 +222,7 @@ class _PartWriter:
 
     def flush(self) -> None:
         if self._part.ntotal:
-            faiss.write_index(self._part, str(self._folder / part_name(self._space, self._number)))
+            write_faiss(self._part, self._folder / part_name(self._space, self._number))
             self._part, self._number = new_part(self._dim), self._number + 1
 
 

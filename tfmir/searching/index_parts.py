@@ -8,10 +8,8 @@ graph-<space>.faiss      approximate neighbours in one space (--kind=hnsw); map-
 
 from __future__ import annotations
 
-import json
-import os
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import faiss
@@ -61,6 +59,21 @@ def read_faiss(path: pathlib.Path) -> faiss.Index:
         return faiss.read_index(str(path), _MAPPED)
     except RuntimeError as error:
         raise damaged(path) from error
+
+
+def write_faiss(made: faiss.Index, path: pathlib.Path) -> None:
+    """Writes a faiss index through Python's file.
+
+    faiss' own writer ends at a full disk with a RuntimeError, or with none at all where the last bytes are lost.
+
+    Raises:
+      OSError: as the system says it, such as that the disk is full; it names the file.
+    """
+    try:
+        with path.open("wb") as file:
+            faiss.write_index(made, faiss.PyCallbackIOWriter(file.write, 1 << 20))  # type: ignore[attr-defined]
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def damaged(path: pathlib.Path) -> UserError:
@@ -176,12 +189,16 @@ class Parts:
         return np.zeros([0, 0], np.float32) if found is None else found
 
 
-def facts_of(folder: pathlib.Path) -> dict[str, dict[str, Any]]:
-    """Name -> bytes and sha256 of every file of an index but its header."""
-    names = sorted(name for name in os.listdir(folder) if name != HEADER)
-    return {name: {"bytes": (folder / name).stat().st_size, "sha256": files.sha256(folder / name)} for name in names}
+def facts_of(folder: pathlib.Path, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Name -> bytes and sha256 of some files of an index; those that are not there are left out."""
+    paths = {name: folder / name for name in sorted(names)}
+    return {
+        name: {"bytes": path.stat().st_size, "sha256": files.sha256(path)}
+        for name, path in paths.items()
+        if path.is_file()
+    }
 
 
 def is_whole(folder: pathlib.Path, header: dict[str, Any]) -> bool:
-    """Whether every file has the checksum that the header says."""
-    return json.dumps(facts_of(folder), sort_keys=True) == json.dumps(header["files"], sort_keys=True)
+    """Whether every file that the header names has the checksum that it says; others do not count."""
+    return facts_of(folder, header["files"]) == header["files"]

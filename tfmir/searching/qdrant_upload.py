@@ -38,6 +38,8 @@ def upload(embedded: EmbeddedSet, address: str) -> None:
         if current == collection:
             print(f"{address}: has these embeddings already: nothing to do")
             return
+        if client.collection_exists(collection) and not client.retrieve(collection, [CARD]):
+            client.delete_collection(collection)  # its making was ended: the card is the last of it
         if not client.collection_exists(collection):
             _create(client, collection, embedded)
         _upload_rows(client, collection, embedded)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
 import faiss
@@ -70,7 +70,13 @@ def weighted_query(parts: Mapping[str, np.ndarray], weights: Mapping[str, float]
 
     Every sub-space is normalised, so that the inner product of this with a track's unit parts side by side is the
     whole weighted sum `sum_s weight_s · cos_s(query, track)`.
+
+    Raises:
+      UserError: every part that has a weight is dead, so that all tracks would be equally near.
     """
+    counting = [notion for notion in parts if weights.get(notion)]
+    if counting and not any(parts[notion].any() for notion in counting):
+        raise UserError(f"nothing of {' or '.join(counting)} is heard in this song: give another weight")
     return np.concatenate([np.float32(weights.get(notion, 0.0)) * part for notion, part in parts.items()])
 
 
@@ -80,7 +86,7 @@ def best(
     total: int,
     top: int,
     exclude: Collection[int] = (),
-    artists: Callable[[np.ndarray], Sequence[str]] | None = None,
+    artists: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> Scored:
     """The best rows in their one order, with equal scores by row, whatever `fetch` leaves out among equals.
 
@@ -89,33 +95,32 @@ def best(
       total: how many rows there are.
       top: how many are wanted.
       exclude: rows that are left out.
-      artists: rows -> artist of each, to keep one row of an artist; of unknown artists, whose name is empty, each.
+      artists: rows -> int64, the number of the artist of each, to keep one row of an artist; -1: unknown, kept each.
 
     Returns:
       At most `top` rows, best first.
     """
+    if not total:
+        return Scored(np.zeros(0, np.int64), np.zeros(0, np.float32))  # a server takes no limit of 0
     count = top + len(exclude) + 1
     while True:
         found = fetch(min(count, total)).first(count)
         complete = count >= total or len(found.rows) < count
         # Of those with the lowest score there may be more, of lower rows, that were not fetched.
         certain = len(found.rows) if complete else int(np.sum(found.scores > found.scores[-1]))
-        names = artists(found.rows[:certain]) if artists else [""] * certain
-        kept = _admitted(found.rows[:certain], names, exclude)
+        rows = found.rows[:certain]
+        kept = _admitted(rows, artists(rows) if artists else np.full(certain, -1), exclude)
         if complete or len(kept) >= top:
             return Scored(found.rows[kept[:top]], found.scores[kept[:top]])
         count *= 4
 
 
-def _admitted(rows: np.ndarray, artists: Sequence[str], exclude: Collection[int]) -> list[int]:
-    """Places of the rows that stay."""
-    kept, seen = [], set()
-    for place, (row, artist) in enumerate(zip(rows.tolist(), artists, strict=True)):
-        if row not in exclude and artist not in seen:
-            kept.append(place)
-            if artist:
-                seen.add(artist)
-    return kept
+def _admitted(rows: np.ndarray, artists: np.ndarray, exclude: Collection[int]) -> np.ndarray:
+    """int64: places of the rows that stay: of each artist the first that is not left out."""
+    places = np.flatnonzero(~np.isin(rows, np.fromiter(exclude, np.int64)))
+    known = places[artists[places] >= 0]
+    _, first = np.unique(artists[known], return_index=True)
+    return np.sort(np.concatenate([places[artists[places] < 0], known[first]]))
 
 
 def rank(

@@ -6,6 +6,7 @@ It imports no TensorFlow.
 from __future__ import annotations
 
 import abc
+import contextlib
 import dataclasses
 import os
 from collections.abc import Collection, Mapping, Sequence
@@ -103,6 +104,20 @@ class Searchable(abc.ABC):
     def _nearest(self, question: Question, count: int, allowed: Allowed) -> Scored:
         """At least the `count` best rows, if there are so many, in any order; nothing better than they is left out."""
 
+    def _answering(self) -> contextlib.AbstractContextManager[None]:
+        """Around every answer: says so if it is not of one catalogue."""
+        return contextlib.nullcontext()
+
+    def _artists(self, rows: np.ndarray) -> np.ndarray:
+        """int64 [k]: equal numbers for rows of one artist; -1: unknown. Those of one call are compared."""
+        names = np.array([of["artist"] or "" for of in self.facts(rows.tolist())], dtype=object)
+        _, numbers = np.unique(names.astype(str), return_inverse=True)
+        return np.where(names == "", -1, numbers)
+
+    def _most_diverse(self, allowed: Allowed, exclude: Collection[int]) -> int | None:
+        """How many hits there are at most with one of each artist, if that is known without a search."""
+        return None
+
     def row_of(self, like: str) -> int | None:
         """The row of a track id, or of a file in the library however its path is spelled; None if it is not there."""
         return next(iter(self.rows_of(like)), None)
@@ -113,6 +128,10 @@ class Searchable(abc.ABC):
             like.encode()
         except UnicodeEncodeError:  # a name that is no text, which no table holds
             return ()
+        with self._answering():
+            return self._rows_of(like)
+
+    def _rows_of(self, like: str) -> tuple[int, ...]:
         path = found_path(like)
         row = self._row("track_id", like)
         for name in names_below(path or like, self.library):
@@ -156,18 +175,23 @@ class Searchable(abc.ABC):
         Raises:
           UserError: an unknown tag or artist, or what is asked is damaged or does not answer.
         """
+        with self._answering():
+            question = self._question(query, weights)
+            allowed = self._allowed(tags, artist)
+            most = self._most_diverse(allowed, exclude) if diverse else None
+            found = best(
+                lambda count: self._nearest(question, count, allowed),
+                total=allowed.count,
+                top=top if most is None else min(top, most),
+                exclude=frozenset(exclude),
+                artists=self._artists if diverse else None,
+            )
+            return self._hits(found, question)
+
+    def _question(self, query: np.ndarray, weights: Mapping[str, float]) -> Question:
         parts = query_parts(query, self.vocabulary) if self.notions else {}
         vector = weighted_query(parts, weights) if weights else np.asarray(query, np.float32)
-        question = Question(query, weights, parts, SUBSPACES if weights else WHOLE, vector)
-        allowed = self._allowed(tags, artist)
-        found = best(
-            lambda count: self._nearest(question, count, allowed),
-            total=allowed.count,
-            top=top,
-            exclude=frozenset(exclude),
-            artists=(lambda rows: [of["artist"] for of in self.facts(rows.tolist())]) if diverse else None,
-        )
-        return self._hits(found, question)
+        return Question(query, weights, parts, SUBSPACES if weights else WHOLE, vector)
 
     def _hits(self, found: Scored, question: Question) -> list[Hit]:
         rows = found.rows.tolist()
