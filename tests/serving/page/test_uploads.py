@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.testclient import TestClient
 
 from tests.fixtures.odd_audio import POISON
@@ -191,6 +192,16 @@ def test_a_sender_that_goes_away_leaves_no_file(tmp_path):
 
     asyncio.run(leave())
     assert uploads._places == 4
+
+
+def test_a_browser_that_leaves_is_no_bug(tmp_path):
+    async def left():
+        yield b"a"
+        raise ClientDisconnect
+
+    with pytest.raises(HTTPException, match="has left"):
+        asyncio.run(heard(Uploads(Waiting(), str(tmp_path)), left()))
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(("error", "status"), [(AudioError("silence"), 422), (UserError("no answer"), 502)])
