@@ -51,6 +51,10 @@ class Catalogue:
         row = pc.index(self._ids, pa.scalar(track_id, self._ids.type)).as_py()
         return None if row < 0 else int(row)
 
+    def same_song(self, row: int) -> tuple[int, ...]:
+        """A row, and those of the same file under other names; the disk is asked by names that the index has."""
+        return tuple({row, *self.index.rows_of(self._cell("track_id", row))})
+
     def track(self, row: int) -> dict[str, Any]:
         """A track as the page gets it: see `docs/page.md`."""
         track_id, seconds = self._cell("track_id", row), self._cell("duration_s", row)
