@@ -101,6 +101,9 @@ MISTAKES = {
     "a run that is not there": (["--index={home}/index", "--run=nowhere"], "--run=nowhere"),
     "no audio folder": (["--index={home}/index", "--audio_dir=nowhere"], "--audio_dir=nowhere: no such folder"),
     "audio in a store": (["--index={home}/index", "--audio_dir=s3://bucket/a"], "no such folder on this machine"),
+    "two that hear": (["--index={home}/index", "--run={home}/run", "--endpoint=http://a:1"], "leave the other out"),
+    "nobody at the endpoint": (["--index={home}/index", "--endpoint=http://127.0.0.1:9"], "nobody answers there"),
+    "an index in a server": (["--index=qdrant://localhost/music"], "the page needs an index on the disk"),
     "a host of others": (["--index={home}/index", "--host=203.0.113.7"], "--host=203.0.113.7"),
     "a port that is none": (["--index={home}/index", "--port=70000"], "--port=70000 is too large"),
 }

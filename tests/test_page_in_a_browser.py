@@ -27,7 +27,8 @@ def page(browser, tmp_path_factory):
     run = untrained_run(str(folder / "run"))
     index = open_index(write_index(folder, folder / "songs", run))
     (folder / "uploads").mkdir()
-    uploads = Uploads(RunEmbedder(run), str(folder / "uploads"))
+    embedder = RunEmbedder(run, index=str(index.folder), weights_sha256=index.weights_sha256)
+    uploads = Uploads(embedder, str(folder / "uploads"))
     with running(build_app(Catalogue(index), uploads, audio_dir=str(folder / "songs"))) as address:
         yield address
     assert not list((folder / "uploads").iterdir())
