@@ -19,6 +19,7 @@ from tfmir.params import field
 
 if TYPE_CHECKING:
     from tfmir.searching.index import Index
+    from tfmir.serving.page.current import Shown
     from tfmir.serving.page.embedders import Embedder
 
 _EXTRA = ("starlette", "uvicorn", "anyio")
@@ -51,9 +52,7 @@ def main(params: PageParams) -> None:
         if (error.name or "").partition(".")[0] not in _EXTRA:
             raise
         raise UserError(f"no {error.name}: the page needs an extra: pip install 'tfmir[page]'") from error
-    from tfmir.searching.index import open_index
     from tfmir.searching.qdrant import is_server
-    from tfmir.serving.page.catalogue import Catalogue
     from tfmir.serving.page.uploads import Uploads
 
     if is_server(params.index):
@@ -61,16 +60,31 @@ def main(params: PageParams) -> None:
             f"--index={params.index}: the page needs an index on the disk, which python -m tfmir.index writes"
         )
     with listening(params.host, params.port) as taken, tempfile.TemporaryDirectory(prefix="tfmir-page-") as folder:
-        index = open_index(params.index)
-        if not len(index):
-            raise UserError(f"--index={params.index} holds no track: embed and index a library with audio in it")
-        audio_dir = _audio_dir(params, index)
-        catalogue = Catalogue(index)
-        uploads = Uploads(_embedder(params, index), folder)
-        app = build_app(catalogue, uploads, audio_dir=audio_dir, loopback=is_loopback(params.host))
-        # So that the first letter that is typed need not wait for it, at a million tracks some seconds.
-        threading.Thread(target=lambda: catalogue.haystack, daemon=True).start()
+        shown = _opened(params)
+        uploads = Uploads(_embedder(params, shown.catalogue.index), folder)
+        app = build_app(
+            shown.catalogue,
+            uploads,
+            audio_dir=shown.audio_dir,
+            loopback=is_loopback(params.host),
+            reopen=lambda: _opened(params),
+        )
         serve(app, taken, host=params.host)
+
+
+def _opened(params: PageParams) -> Shown:
+    """The index as it is on the disk now, and where its audio is."""
+    from tfmir.searching.index import open_index
+    from tfmir.serving.page.catalogue import Catalogue
+    from tfmir.serving.page.current import Shown
+
+    index = open_index(params.index)
+    if not len(index):
+        raise UserError(f"--index={params.index} holds no track: embed and index a library with audio in it")
+    catalogue = Catalogue(index)
+    # So that the first letter that is typed need not wait for it, at a million tracks some seconds.
+    threading.Thread(target=lambda: catalogue.haystack, daemon=True).start()
+    return Shown(catalogue, _audio_dir(params, index))
 
 
 def _audio_dir(params: PageParams, index: Index) -> str:

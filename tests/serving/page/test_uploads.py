@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.testclient import TestClient
 
 from tests.fixtures.odd_audio import POISON
-from tests.fixtures.page import track_id
+from tests.fixtures.page import WEIGHTS, track_id
 from tfmir.data.audio import AudioError
 from tfmir.data.isolation import decode_isolated
 from tfmir.errors import UserError
@@ -25,6 +25,8 @@ from tfmir.serving.page.uploads import Uploads
 
 class Ear:
     """Decodes as the real ones do, and hears song 12 in everything that is audio."""
+
+    weights_sha256 = WEIGHTS
 
     def __init__(self, vector):
         self.vector, self.paths = vector, []
