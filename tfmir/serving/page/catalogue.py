@@ -45,7 +45,7 @@ class Catalogue:
 
     def is_current(self) -> bool:
         """Whether the index is still the one on the disk."""
-        return bool(getattr(self.index, "is_current", lambda: True)())
+        return self.index.is_current()
 
     @functools.cached_property
     def has_artists(self) -> bool:
