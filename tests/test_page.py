@@ -4,6 +4,7 @@ import builtins
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -101,6 +102,9 @@ MISTAKES = {
     "a run that is not there": (["--index={home}/index", "--run=nowhere"], "--run=nowhere"),
     "no audio folder": (["--index={home}/index", "--audio_dir=nowhere"], "--audio_dir=nowhere: no such folder"),
     "audio in a store": (["--index={home}/index", "--audio_dir=s3://bucket/a"], "no such folder on this machine"),
+    "two that hear": (["--index={home}/index", "--run={home}/run", "--endpoint=http://a:1"], "leave the other out"),
+    "nobody at the endpoint": (["--index={home}/index", "--endpoint=http://127.0.0.1:9"], "nobody answers there"),
+    "an index in a server": (["--index=qdrant://localhost/music"], "the page needs an index on the disk"),
     "a host of others": (["--index={home}/index", "--host=203.0.113.7"], "--host=203.0.113.7"),
     "a port that is none": (["--index={home}/index", "--port=70000"], "--port=70000 is too large"),
 }
@@ -152,10 +156,14 @@ def served(home, monkeypatch):
     return found
 
 
-def api(app):
+def browser(app):
     from starlette.testclient import TestClient
 
-    return TestClient(app, base_url="http://127.0.0.1").get("/api/about").json()
+    return TestClient(app, base_url="http://127.0.0.1")
+
+
+def api(app):
+    return browser(app).get("/api/about").json()
 
 
 def test_without_a_run_uploads_are_off_and_with_one_they_are_on(home, served):
@@ -175,3 +183,37 @@ def test_a_library_that_has_moved_is_named_anew(home, served, tmp_path, capsys):
         assert api(served["app"])["audio"] is True
     finally:
         (home / "moved").rename(home / "songs")
+
+
+def test_an_index_that_is_made_anew_under_the_open_page_is_opened_anew(tmp_path, served):
+    """With fewer songs, of a run that was trained on: rows are other songs, and uploads are refused."""
+    write_songs(tmp_path / "songs")
+    run = untrained_run(str(tmp_path / "run"))
+    index = write_index(tmp_path, tmp_path / "songs", run)
+    call(f"--index={index}", f"--run={run.path}", "--port=0")
+    opened = browser(served["app"])
+    before = opened.get("/api/about").json()
+    assert opened.get("/api/track?row=3").json()["track_id"] == track_id(3)
+    other = tmp_path / "other"
+    other.mkdir()
+    made = write_index(other, other / "songs", untrained_run(str(other / "run")))
+    shutil.rmtree(index)
+    assert opened.get("/api/about").status_code == 503
+    shutil.move(made, index)
+    after = opened.get("/api/about").json()
+    assert before["index"] != after["index"]
+    assert before["space"] != after["space"]
+    assert after["audio"] is False  # its library is not there
+    assert opened.get("/api/track", params={"row": 3, "index": before["index"]}).status_code == 409
+    assert opened.post("/api/upload", content=b"a").status_code == 409
+
+
+def test_a_hard_link_to_the_song_is_no_hit(tmp_path, served):
+    write_songs(tmp_path / "songs")
+    index = write_index(tmp_path, tmp_path / "songs", untrained_run(str(tmp_path / "run")))
+    (tmp_path / "songs" / track_id(1)).unlink()
+    (tmp_path / "songs" / track_id(1)).hardlink_to(tmp_path / "songs" / track_id(0))
+    call(f"--index={index}", "--port=0")
+    words = {"like": track_id(0), "weights": "genre=1", "top": 2}
+    hits = browser(served["app"]).get("/api/search", params=words).json()["hits"]
+    assert [hit["row"] for hit in hits] == [2, 3]

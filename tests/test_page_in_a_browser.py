@@ -11,6 +11,7 @@ from tests.fixtures.page import SONGS, track_id, untrained_run, write_index, wri
 from tfmir.searching.index import open_index
 from tfmir.serving.page.app import build_app
 from tfmir.serving.page.catalogue import Catalogue
+from tfmir.serving.page.current import Shown
 from tfmir.serving.page.embedders import RunEmbedder
 from tfmir.serving.page.server import running
 from tfmir.serving.page.uploads import Uploads
@@ -20,15 +21,28 @@ PLAYING = "[...document.querySelectorAll('.player.playing .play')].map(play => p
 
 
 @pytest.fixture(scope="module")
-def page(browser, tmp_path_factory):
+def folder(tmp_path_factory):
+    """Where the songs, the run and its index are."""
+    return tmp_path_factory.mktemp("page")
+
+
+@pytest.fixture(scope="module")
+def page(browser, folder):
     """Address of the page over a real index, a run that hears uploads, and the songs."""
-    folder = tmp_path_factory.mktemp("page")
     write_songs(folder / "songs")
     run = untrained_run(str(folder / "run"))
     index = open_index(write_index(folder, folder / "songs", run))
     (folder / "uploads").mkdir()
-    uploads = Uploads(RunEmbedder(run), str(folder / "uploads"))
-    with running(build_app(Catalogue(index), uploads, audio_dir=str(folder / "songs"))) as address:
+    embedder = RunEmbedder(run, index=str(index.folder), weights_sha256=index.weights_sha256)
+    uploads = Uploads(embedder, str(folder / "uploads"))
+    shown = Shown(Catalogue(index), str(folder / "songs"))
+    app = build_app(
+        shown.catalogue,
+        uploads,
+        audio_dir=shown.audio_dir,
+        reopen=lambda: Shown(Catalogue(open_index(str(index.folder))), shown.audio_dir),
+    )
+    with running(app) as address:
         yield address
     assert not list((folder / "uploads").iterdir())
 
@@ -96,6 +110,19 @@ def test_a_copied_address_restores_song_weights_filters_and_map(opened):
     assert browser.js("location.hash") == f"#{state}"
     browser.click("#chosen button")
     browser.wait("!location.hash.includes('tag=')")
+
+
+def test_an_index_that_was_made_anew_loads_the_page_again_as_it_was(opened, folder):
+    browser = opened("like=songs/00.wav&weights=genre=1")
+    first_rows(browser, [1, 2, 3])
+    browser.js("window.before = true")
+    os.utime(folder / "index/index.json")
+    browser.click("[aria-label='Only mood']")
+    browser.wait("window.before === undefined && document.querySelectorAll('.hit').length")
+    first_rows(browser, [33, 26, 19])
+    assert browser.js("location.hash") == "#like=songs/00.wav&weights=mood=1"
+    browser.click(".hit[data-row='33'] .play")
+    browser.wait(f"{PLAYING} === 'Pause 33'")
 
 
 def test_names_are_text_whatever_they_hold(opened):

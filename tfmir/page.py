@@ -19,6 +19,7 @@ from tfmir.params import field
 
 if TYPE_CHECKING:
     from tfmir.searching.index import Index
+    from tfmir.serving.page.current import Shown
     from tfmir.serving.page.embedders import Embedder
 
 _EXTRA = ("starlette", "uvicorn", "anyio")
@@ -41,6 +42,8 @@ def main(params: PageParams) -> None:
     """Serves until it is interrupted."""
     if not params.index:
         raise UserError("--index is empty: name the folder that python -m tfmir.index has written")
+    if params.endpoint and params.run:
+        raise UserError("--run and --endpoint: one of them hears the songs that are uploaded: leave the other out")
     try:
         from tfmir.serving.page.app import build_app
         from tfmir.serving.page.guard import is_loopback
@@ -49,21 +52,39 @@ def main(params: PageParams) -> None:
         if (error.name or "").partition(".")[0] not in _EXTRA:
             raise
         raise UserError(f"no {error.name}: the page needs an extra: pip install 'tfmir[page]'") from error
-    from tfmir.searching.index import open_index
-    from tfmir.serving.page.catalogue import Catalogue
+    from tfmir.searching.qdrant import is_server
     from tfmir.serving.page.uploads import Uploads
 
+    if is_server(params.index):
+        raise UserError(
+            f"--index={params.index}: the page needs an index on the disk, which python -m tfmir.index writes"
+        )
     with listening(params.host, params.port) as taken, tempfile.TemporaryDirectory(prefix="tfmir-page-") as folder:
-        index = open_index(params.index)
-        if not len(index):
-            raise UserError(f"--index={params.index} holds no track: embed and index a library with audio in it")
-        audio_dir = _audio_dir(params, index)
-        catalogue = Catalogue(index)
-        uploads = Uploads(_embedder(params, index), folder)
-        app = build_app(catalogue, uploads, audio_dir=audio_dir, loopback=is_loopback(params.host))
-        # So that the first letter that is typed need not wait for it, at a million tracks some seconds.
-        threading.Thread(target=lambda: catalogue.haystack, daemon=True).start()
+        shown = _opened(params)
+        uploads = Uploads(_embedder(params, shown.catalogue.index), folder)
+        app = build_app(
+            shown.catalogue,
+            uploads,
+            audio_dir=shown.audio_dir,
+            loopback=is_loopback(params.host),
+            reopen=lambda: _opened(params),
+        )
         serve(app, taken, host=params.host)
+
+
+def _opened(params: PageParams) -> Shown:
+    """The index as it is on the disk now, and where its audio is."""
+    from tfmir.searching.index import open_index
+    from tfmir.serving.page.catalogue import Catalogue
+    from tfmir.serving.page.current import Shown
+
+    index = open_index(params.index)
+    if not len(index):
+        raise UserError(f"--index={params.index} holds no track: embed and index a library with audio in it")
+    catalogue = Catalogue(index)
+    # So that the first letter that is typed need not wait for it, at a million tracks some seconds.
+    threading.Thread(target=lambda: catalogue.haystack, daemon=True).start()
+    return Shown(catalogue, _audio_dir(params, index))
 
 
 def _audio_dir(params: PageParams, index: Index) -> str:
@@ -81,7 +102,6 @@ def _audio_dir(params: PageParams, index: Index) -> str:
 def _embedder(params: PageParams, index: Index) -> Embedder | None:
     """What hears uploads; None, which the page says, without a run and an endpoint."""
     from tfmir.serving.page.embedders import EndpointEmbedder, RunEmbedder
-    from tfmir.serving.page.questions import check_weights
 
     if params.endpoint:
         from tfmir.serving.client import Client
@@ -92,10 +112,7 @@ def _embedder(params: PageParams, index: Index) -> Embedder | None:
         return None
     from tfmir.run_directory import trained_run
 
-    run = trained_run(params.run)
-    sha256 = files.sha256(run.best_weights)
-    check_weights(index.weights_sha256, sha256, index=params.index, flag=f"--run={params.run}")
-    return RunEmbedder(run)
+    return RunEmbedder(trained_run(params.run), index=params.index, weights_sha256=index.weights_sha256)
 
 
 if __name__ == "__main__":

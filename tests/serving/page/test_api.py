@@ -7,6 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.fixtures.page import Standin, track_id
+from tfmir.errors import UserError
 from tfmir.serving.page.app import build_app
 from tfmir.serving.page.catalogue import Catalogue
 from tfmir.serving.page.uploads import Uploads
@@ -70,6 +71,19 @@ def test_a_refusal_is_json_with_its_reason_on_one_line(page, address, status, me
     assert answer.status_code == status
     assert message in answer.json()["error"]
     assert "\n" not in answer.json()["error"]
+
+
+def test_what_the_search_refuses_is_said_instead_of_an_empty_list(songs, tmp_path):
+    index = Standin(songs)
+
+    def dead(*args, **kwargs):
+        raise UserError("nothing of mood is heard in this song")
+
+    index.search = dead
+    page = TestClient(build_app(Catalogue(index), Uploads(None, str(tmp_path))), base_url="http://localhost")
+    for address in ("/api/search", "/api/search.csv"):
+        answer = page.get(address, params={"like": track_id(0), "weights": "mood=1"})
+        assert (answer.status_code, answer.json()) == (400, {"error": "nothing of mood is heard in this song"})
 
 
 def test_get_does_not_upload(page):

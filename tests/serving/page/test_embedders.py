@@ -1,11 +1,13 @@
 """What hears uploads: a run, as search hears it; a server's client, whose weights must be those of the index."""
 
+import shutil
 import types
 
 import numpy as np
 import pytest
 
 from tests.fixtures.page import track_id, untrained_run
+from tfmir import files
 from tfmir.data.audio import AudioError
 from tfmir.errors import UserError
 from tfmir.inference.audio import embed_file
@@ -30,12 +32,30 @@ def path(songs):
     return str(songs / track_id(0))
 
 
+def run_embedder(run):
+    return RunEmbedder(run, index="index/a", weights_sha256=files.sha256(run.best_weights))
+
+
 def test_a_run_hears_a_file_as_search_does(path, tmp_path, decoded_here):
     run = untrained_run(str(tmp_path / "run"))
-    embedder, system = RunEmbedder(run), load_system(run)
+    embedder, system = run_embedder(run), load_system(run)
     heard = embedder.hear(path)
     np.testing.assert_allclose(heard.embedding, embed_file(system, path), atol=1e-6)
     np.testing.assert_allclose(heard.scores, system.scores(heard.embedding[np.newaxis])[0].numpy(), atol=1e-6)
+
+
+def test_a_run_that_was_trained_on_meanwhile_is_refused_until_it_is_again_the_index_s(path, tmp_path, decoded_here):
+    run = untrained_run(str(tmp_path / "run"))
+    embedder, kept = run_embedder(run), str(tmp_path / "kept")
+    shutil.copy(str(run.best_weights), kept)
+    untrained_run(str(tmp_path / "run"))  # other weights in its place
+    for _ in range(2):
+        with pytest.raises(
+            UserError, match=r"--run=.*run has other weights .* than --index=index/a .*index the library"
+        ):
+            embedder.hear(path)
+    shutil.copy(kept, str(run.best_weights))
+    assert embedder.hear(path).embedding.any()
 
 
 class Endpoint:
@@ -64,12 +84,9 @@ def test_an_endpoint_is_sent_the_decoded_song(path, decoded_here):
     assert (sent.dtype, len(sent)) == (np.float32, 22050)
 
 
-def test_an_endpoint_of_other_weights_is_refused_before_anything_is_sent(path, decoded_here):
-    client = Endpoint("b" * 64)
-    for _ in range(2):
-        with pytest.raises(UserError, match="--endpoint has other weights"):
-            endpoint_embedder(client).hear(path)
-    assert not client.sent
+def test_an_endpoint_of_other_weights_is_refused_at_once():
+    with pytest.raises(UserError, match="--endpoint has other weights"):
+        endpoint_embedder(Endpoint("b" * 64))
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,12 @@ def test_the_song_itself_is_no_hit_and_all_weights_at_0_are_the_whole_space(cata
     assert 3 not in [hit.row for hit in found.ask(catalogue)]
 
 
+def test_another_name_of_the_song_s_file_is_no_hit(catalogue):
+    found = rows(catalogue, f"like={track_id(36)}&top=500")
+    assert len(found) == 38
+    assert not {35, 36} & set(found)
+
+
 def test_an_uploaded_song_is_in_the_address_and_is_asked_about_to_float16(catalogue):
     embedding = catalogue.index.embedding(12)
     words = f"vector={vector_text(embedding)}&space={space_name(catalogue)}"

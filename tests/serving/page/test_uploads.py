@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.testclient import TestClient
 
 from tests.fixtures.odd_audio import POISON
-from tests.fixtures.page import track_id
+from tests.fixtures.page import WEIGHTS, track_id
 from tfmir.data.audio import AudioError
 from tfmir.data.isolation import decode_isolated
 from tfmir.errors import UserError
@@ -24,6 +25,8 @@ from tfmir.serving.page.uploads import Uploads
 
 class Ear:
     """Decodes as the real ones do, and hears song 12 in everything that is audio."""
+
+    weights_sha256 = WEIGHTS
 
     def __init__(self, vector):
         self.vector, self.paths = vector, []
@@ -191,6 +194,16 @@ def test_a_sender_that_goes_away_leaves_no_file(tmp_path):
 
     asyncio.run(leave())
     assert uploads._places == 4
+
+
+def test_a_browser_that_leaves_is_no_bug(tmp_path):
+    async def left():
+        yield b"a"
+        raise ClientDisconnect
+
+    with pytest.raises(HTTPException, match="has left"):
+        asyncio.run(heard(Uploads(Waiting(), str(tmp_path)), left()))
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(("error", "status"), [(AudioError("silence"), 422), (UserError("no answer"), 502)])

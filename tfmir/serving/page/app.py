@@ -16,6 +16,7 @@ from starlette.routing import Route
 from tfmir.errors import UserError
 from tfmir.serving.page.api import Api, explain
 from tfmir.serving.page.catalogue import Catalogue
+from tfmir.serving.page.current import Current, Shown
 from tfmir.serving.page.guard import Guard
 from tfmir.serving.page.uploads import Uploads
 
@@ -23,7 +24,14 @@ STATIC = pathlib.Path(__file__).with_name("static")
 _MEDIA_TYPES = {".css": "text/css", ".html": "text/html", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
-def build_app(catalogue: Catalogue, uploads: Uploads, *, audio_dir: str = "", loopback: bool = True) -> Starlette:
+def build_app(
+    catalogue: Catalogue,
+    uploads: Uploads,
+    *,
+    audio_dir: str = "",
+    loopback: bool = True,
+    reopen: Callable[[], Shown] | None = None,
+) -> Starlette:
     """The application.
 
     Args:
@@ -31,8 +39,9 @@ def build_app(catalogue: Catalogue, uploads: Uploads, *, audio_dir: str = "", lo
       uploads: what hears songs.
       audio_dir: the only folder from which audio is played; empty: none is.
       loopback: whether it is bound to this machine only, see `guard.py`.
+      reopen: opens an index that was made anew, see `Current`.
     """
-    api = Api(catalogue, uploads, audio_dir=audio_dir)
+    api = Api(Current(Shown(catalogue, audio_dir), reopen), uploads)
     routes = [
         Route("/", _static("index.html")),
         *(Route(f"/static/{path.name}", _static(path.name)) for path in sorted(STATIC.iterdir()) if path.is_file()),

@@ -37,9 +37,15 @@ class Catalogue:
         self.vocabulary = Vocabulary.from_dict(index.card["notions"])
         self._ids = index.tracks["track_id"]
         self._lock = threading.Lock()
+        self._map_lock = threading.Lock()
+        self._map_labels = functools.lru_cache(maxsize=1)(self._labels_of)
 
     def __len__(self) -> int:
         return len(self.index)
+
+    def is_current(self) -> bool:
+        """Whether the index is still the one on the disk."""
+        return self.index.is_current()
 
     @functools.cached_property
     def has_artists(self) -> bool:
@@ -50,6 +56,10 @@ class Catalogue:
         """The row of a track id, compared byte for byte: nothing that a visitor types is looked up on the disk."""
         row = pc.index(self._ids, pa.scalar(track_id, self._ids.type)).as_py()
         return None if row < 0 else int(row)
+
+    def same_song(self, row: int) -> tuple[int, ...]:
+        """A row, and those of the same file under other names; the disk is asked by names that the index has."""
+        return tuple({row, *self.index.rows_of(self._cell("track_id", row))})
 
     def track(self, row: int) -> dict[str, Any]:
         """A track as the page gets it: see `docs/page.md`."""
@@ -69,6 +79,22 @@ class Catalogue:
     def path(self, row: int) -> str:
         """The path of a track's file below the library, as the index has it."""
         return self._cell("path", row) or ""
+
+    def map_labels(self, rows: np.ndarray) -> dict[str, Any]:
+        """Notion -> `tags` and `predicted` of the points of a map; kept, as all maps show the same tracks.
+
+        Args:
+          rows: int64 [points].
+        """
+        with self._map_lock:
+            return self._map_labels(tuple(rows.tolist()))
+
+    def _labels_of(self, rows: tuple[int, ...]) -> dict[str, Any]:
+        found = self.labels.of(np.array(rows, np.int64))
+        return {
+            notion: {"tags": labels.tags.tolist(), "predicted": labels.predicted.astype(int).tolist()}
+            for notion, labels in found.items()
+        }
 
     def find(self, text: str, *, limit: int) -> tuple[list[int], int]:
         """Rows of the tracks whose artist and id hold every word of a text, in any case, with or without accents.

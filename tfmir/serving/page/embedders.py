@@ -1,16 +1,17 @@
-"""What hears an uploaded song: a run in this process, or a served bundle; each is made at the first song.
+"""What hears an uploaded song: a run in this process, or a served bundle; each has the weights of the index.
 
-So the page opens at once, and TensorFlow is imported where a run hears songs and nowhere else.
+A run is loaded at the first song: the page opens at once, and TensorFlow is imported nowhere else.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import threading
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from tfmir import files
 from tfmir.data.audio import AudioError
 from tfmir.data.isolation import decode_isolated
 from tfmir.run_directory import Run
@@ -33,7 +34,13 @@ class Heard:
 
 
 class Embedder(Protocol):
-    """What the page asks of a model."""
+    """What the page asks of a model.
+
+    Attributes:
+      weights_sha256: which its embeddings are of.
+    """
+
+    weights_sha256: str
 
     def hear(self, path: str) -> Heard:
         """Decodes a file in a process of its own and embeds it.
@@ -49,10 +56,16 @@ class RunEmbedder:
 
     Args:
       run: with weights.
+      index: folder of the index, for messages.
+      weights_sha256: of the index.
+
+    Raises:
+      UserError: the run has other weights.
     """
 
-    def __init__(self, run: Run):
-        self.run = run
+    def __init__(self, run: Run, *, index: str, weights_sha256: str):
+        self.run, self.index, self.weights_sha256 = run, index, weights_sha256
+        self._check()
         self._lock = threading.Lock()
         self._system: System | None = None
 
@@ -72,30 +85,36 @@ class RunEmbedder:
     def _load(self) -> System:
         from tfmir.inference.weights import load_system
 
-        self._system = load_system(self.run, tagging=False)
-        return self._system
+        self._check()  # again, as the run may have been trained on since the page was started
+        system = load_system(self.run, tagging=False)
+        self._check()  # and while it was read
+        self._system = system
+        return system
+
+    def _check(self) -> None:
+        found = files.sha256(self.run.best_weights)
+        check_weights(self.weights_sha256, found, index=self.index, flag=f"--run={self.run.path}")
 
 
 class EndpointEmbedder:
     """A bundle behind a server, asked through `tfmir.serving.client`; TensorFlow is not imported.
 
     Args:
-      client: of the endpoint.
+      client: of the endpoint; it keeps to the version that answers first.
       index: folder of the index, for messages.
-      weights_sha256: of the index; a server of other weights is refused.
+      weights_sha256: of the index.
+
+    Raises:
+      UserError: nobody answers, or a server of other weights.
     """
 
     def __init__(self, client: Client, *, index: str, weights_sha256: str):
-        self.client, self.index, self.weights_sha256 = client, index, weights_sha256
-        self._card: dict[str, Any] | None = None
+        self.client, self.weights_sha256 = client, weights_sha256
+        check_weights(weights_sha256, client.card().get("weights_sha256", ""), index=index, flag="--endpoint")
 
     def hear(self, path: str) -> Heard:
         """See `Embedder`."""
-        if self._card is None:
-            card = self.client.card()
-            check_weights(self.weights_sha256, card["weights_sha256"], index=self.index, flag="--endpoint")
-            self._card = card
-        features = self._card["features"]
+        features = self.client.card()["features"]
         served = self.client.embed_waveform(_decoded(path, features["sample_rate"], 600.0))
         if not served.valid:
             raise AudioError("the server could not use it")

@@ -40,12 +40,12 @@ class Question:
     top: int
 
     def ask(self, catalogue: Catalogue) -> list[Hit]:
-        """The hits, best first, without the song itself."""
+        """The hits, best first, without the song itself, whatever other names its file has in the catalogue."""
         return catalogue.index.search(
             self.embedding,
             weights=self.weights,
             top=self.top,
-            exclude=() if self.row is None else (self.row,),
+            exclude=() if self.row is None else catalogue.same_song(self.row),
             tags=self.tags,
             artist=self.artist,
             diverse=self.diverse,

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import anyio
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from tfmir.corpora.audio_files import AUDIO_SUFFIXES
 from tfmir.corpora.spelling import one_line
@@ -91,6 +92,8 @@ class Uploads:
                     write(part)
         except TimeoutError as error:
             raise HTTPException(408, f"the file took more than {self.read_secs:g} s to arrive") from error
+        except ClientDisconnect as error:  # nobody reads why
+            raise HTTPException(400, "the browser has left") from error
         if not total:
             raise HTTPException(422, "the file is empty")
 

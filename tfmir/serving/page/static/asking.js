@@ -3,6 +3,8 @@
 const latest = new Map();
 const known = new Map();
 
+let index = ""; // token of the index that the page was opened with: rows of another one are other songs
+
 export class Refused extends Error {}
 
 /** JSON of an address; Refused with the server's reason. */
@@ -14,6 +16,13 @@ export async function ask(address, options = {}) {
     if (error.name === "AbortError") throw error;
     throw new Refused("The server does not answer: is it still running?");
   }
+  const token = answer.headers.get("X-Tfmir-Index") || index;
+  if (index && token !== index) {
+    // It was made anew: the address holds all that was asked, by the songs' ids.
+    location.reload();
+    return new Promise(() => {});
+  }
+  index = token;
   const found = await answer.json().catch(() => ({ error: `the server answers ${answer.status}` }));
   if (!answer.ok) throw new Refused(found.error);
   return found;
@@ -36,7 +45,7 @@ export async function newest(kind, address) {
 /** A track by its row, asked for once. */
 export function track(row) {
   if (!known.has(row)) {
-    const answer = ask(`api/track?row=${row}`);
+    const answer = ask(`api/track?row=${row}&index=${index}`);
     answer.catch(() => known.delete(row));
     known.set(row, answer);
     if (known.size > 2000) known.delete(known.keys().next().value);

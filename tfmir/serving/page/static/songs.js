@@ -17,8 +17,8 @@ export function hue(notion) {
 
 export function songOf(track) {
   return {
-    key: `row ${track.row}`, title: track.title, seconds: track.seconds,
-    source: about.audio ? `audio/${track.row}` : "",
+    key: `song ${track.track_id}`, title: track.title, seconds: track.seconds,
+    source: about.audio ? `audio?id=${encodeURIComponent(track.track_id)}` : "",
   };
 }
 
