@@ -186,6 +186,30 @@ def test_a_file_that_is_not_in_the_index_is_embedded_by_its_run(run, indexed, au
     assert len(answer["results"]) == len(NAMES)
 
 
+def test_a_file_that_has_changed_is_heard_anew_or_said_to_be_older(run, indexed, audio_folder, tmp_path, capsys):
+    """08.flac is in the place of 03.flac now, and an index of its own library has the old one."""
+    shutil.copytree(indexed / "music", tmp_path / "music")
+    shutil.copytree(indexed / "i", tmp_path / "i")
+    header = json.loads((tmp_path / "i/index.json").read_text())
+    (tmp_path / "i/index.json").write_text(json.dumps(header | {"library": str(tmp_path / "music")}))
+    flags = [f"--index={tmp_path}/i", f"--like={tmp_path}/music/03.flac"]
+    called("search", *flags, "--json")
+    before = capsys.readouterr()
+    assert "changed" not in before.err
+    shutil.copy(audio_folder / "08.flac", tmp_path / "music/03.flac")
+    called("search", *flags, "--json")
+    older = capsys.readouterr()
+    assert older.out == before.out
+    (line,) = [line for line in older.err.splitlines() if "changed" in line]
+    assert f"--like={tmp_path}/music/03.flac has changed since it was indexed" in line
+    called("search", *flags, f"--run={run.path}", "--json")
+    heard = capsys.readouterr()
+    results = json.loads(heard.out)["results"]
+    assert "changed" not in heard.err
+    assert (results[0]["track_id"], results[0]["score"]) == ("08.flac", pytest.approx(1.0, abs=2e-3))
+    assert "03.flac" not in [hit["track_id"] for hit in results]
+
+
 @dataclasses.dataclass
 class FakeClient:
     """Stands for a server of the index's weights, or of others."""
@@ -246,6 +270,8 @@ OF_INDEX = [
     (["--like=03.flac", "--run=nowhere"], "nowhere"),
     (["--like=03.flac", "--endpoint=http://other"], "http://other serves other weights"),
     (["--like=03.flac", "--endpoint=http://host", "--run=x"], "--run and --endpoint: one of them embeds"),
+    (["--like=03.flac", "--library=train"], "--library and --index: the index is searched instead"),
+    (["--like=03.flac", "--records=r"], "--records and --index: the index is searched instead"),
     (["--like=03.flac", "--index="], "no run given"),
     (["--like=03.flac", "--index=", "--diverse"], "--diverse needs --index"),
     (["--like=03.flac", "--index=", "--endpoint=http://host"], "--endpoint needs --index"),

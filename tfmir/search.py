@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import pathlib
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -98,11 +99,19 @@ def _of_index(params: SearchParams) -> _Answer:
     from tfmir.searching.qdrant import is_server, open_server
     from tfmir.searching.ranking import parse_weights
 
+    for name in ("library", "records"):
+        if getattr(params, name) != getattr(SearchParams, name):
+            raise UserError(f"--{name} and --index: the index is searched instead of a library: leave one of them out")
     index = (open_server if is_server(params.index) else open_index)(params.index)
     weights = parse_weights(params.weights, index.vocabulary, disentangled=bool(index.notions))
     embed = _embedder(params, index.weights_sha256)
     rows = index.rows_of(params.like)
-    if rows:
+    changed = index.changed_file(params.like, rows[0]) if rows else ""
+    if changed and (params.run or params.endpoint):
+        query, tags = embed(changed), ()
+    elif rows:
+        if changed:
+            _tell_changed(params.like)
         query, tags = index.embedding(rows[0]), index.facts(rows[:1])[0]["tags"]
     else:
         query, tags = embed(_existing(params, index.library)), ()
@@ -140,6 +149,14 @@ def _nobody(path: str) -> np.ndarray:
 
     said = "name what embeds it, with --run=<the index's run> or --endpoint=<a server that has it>"
     raise UserError(f"--like={one_line(path)} is not in the index: {said}")
+
+
+def _tell_changed(like: str) -> None:
+    from tfmir.corpora.spelling import one_line
+
+    remedy = "--run=<the index's run> or --endpoint hears the one that is there now"
+    said = f"--like={one_line(like)} has changed since it was indexed: the older file of that name answers: {remedy}"
+    print(said, file=sys.stderr)
 
 
 def _existing(params: SearchParams, library: str) -> str:

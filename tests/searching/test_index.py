@@ -310,6 +310,18 @@ def test_a_song_that_was_changed_or_has_gone_is_known_by_its_name(music, tmp_pat
     assert music.rows_of(NFC) == (2,)
 
 
+def test_a_file_that_was_changed_is_told_from_the_one_that_was_embedded(music, tmp_path):
+    names = ("music/song.flac", "other/song.flac", "link.flac", "song.flac", "copy.flac")
+    row = music.row_of("song.flac")
+    assert [music.changed_file(name, row) for name in names] == [""] * 5
+    (tmp_path / "music/song.flac").write_text("longer than before")
+    assert [music.changed_file(name, row) for name in names] == [*names[:3], "", ""]
+    os.utime(tmp_path / "music/sub/b.flac", ns=(1, 1))
+    assert music.changed_file("music/sub/b.flac", music.row_of("sub/b.flac")) == "music/sub/b.flac"
+    (tmp_path / "music/song.flac").unlink()
+    assert music.changed_file("music/song.flac", row) == ""
+
+
 def test_tracks_have_all_columns_but_the_vectors_and_are_mapped(place, of):
     index = open_index(str(place / "exact"))
     assert index.tracks.column_names == [

@@ -146,6 +146,15 @@ class Searchable(abc.ABC):
         (of,) = self.facts([row])
         return tuple(dict.fromkeys((row, *self._same_files(self._file(of), of["size"], of["mtime_ns"]))))
 
+    def changed_file(self, like: str, row: int) -> str:
+        """The path of a row's own file, if `like` names it and it is not what was embedded any more; else empty."""
+        path = found_path(like)
+        (of,) = self.facts([row])
+        if not path or not is_same(path, self._file(of)):
+            return ""
+        status = os.stat(path)
+        return "" if (status.st_size, status.st_mtime_ns) == (of["size"], of["mtime_ns"]) else path
+
     def embedding(self, row: int) -> np.ndarray:
         """float32 [dim]: the whole-space embedding of a row, rounded to float16."""
         return self.vectors(WHOLE, [row])[0]
