@@ -33,7 +33,7 @@ demo: venv
 	@echo "Listen and search in a browser: $(PY) -m tfmir.page --run=runs/proxy --index=index/demo"
 
 test: venv
-	$(PY) -m pytest --numprocesses=3 --dist=loadgroup --no-loadscope-reorder
+	$(PY) -m pytest --numprocesses=2 --dist=loadgroup --no-loadscope-reorder
 
 lint: venv
 	$(PY) -m ruff check .

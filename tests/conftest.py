@@ -144,6 +144,10 @@ def pytest_itemcollected(item):
 
 def pytest_collection_modifyitems(items):
     """The longest groups first, so that two processes end at about the same time."""
-    long = ["readme", "tests/test_compare.py", "tests/model/test_system.py", "tests/test_remote.py"]
+    lengthy = ["training/test_loop", "model/test_system", "test_prepare", "test_remote", "test_tune", "test_wheel"]
+    lengthy += ["test_anywhere", "data/test_isolation", "test_odd_folders", "preparation/test_build", "test_embed"]
+    long = ["readme", "bundle", *(f"tests/{name}.py" for name in lengthy)]
     marks = {item: item.get_closest_marker("xdist_group") for item in items}  # none: a doctest in the package
-    items.sort(key=lambda item: long.index(marks[item].args[0]) if marks[item] and marks[item].args[0] in long else 9)
+    items.sort(
+        key=lambda item: long.index(marks[item].args[0]) if marks[item] and marks[item].args[0] in long else len(long)
+    )

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tests.fixtures.commands import called
+from tfmir.evaluation import run_report
 from tfmir.experiments import systems
 from tfmir.serving import bundle as bundle_module
 from tfmir.serving.signatures import signatures
@@ -21,10 +22,11 @@ def of_waveforms(system):
 
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_a_flag_file_trains_evaluates_exports_and_serves(name, settings, repository, tmp_path, monkeypatch, capsys):
-    """In one process; the process that checks a bundle, and signatures of other inputs, have tests of their own."""
+    """In one process; the process that checks a bundle, signatures of other inputs, and pictures have tests of their own."""
     monkeypatch.chdir(repository)
     monkeypatch.setattr(bundle_module, "_check", lambda *_: None)
     monkeypatch.setattr(bundle_module, "signatures", of_waveforms)
+    monkeypatch.setattr(run_report, "_draw", lambda *_: {})
     run = tmp_path / name
     asked = [f"--flagfile=launch/{name}.flags", f"--flagfile={settings}", f"--run={run}", "--epochs=1"]
     called("train", *asked, "--steps_per_epoch=2")
