@@ -22,7 +22,7 @@ def of_waveforms(system):
 
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_a_flag_file_trains_evaluates_exports_and_serves(name, settings, repository, tmp_path, monkeypatch, capsys):
-    """In one process; the process that checks a bundle, signatures of other inputs, and pictures have tests of their own."""
+    """In one process; the check of a bundle, signatures of other inputs, and pictures have tests of their own."""
     monkeypatch.chdir(repository)
     monkeypatch.setattr(bundle_module, "_check", lambda *_: None)
     monkeypatch.setattr(bundle_module, "signatures", of_waveforms)

@@ -171,11 +171,6 @@ def test_what_killed_processes_leave_behind_is_removed_and_nothing_else(four, tm
     assert found == {".hidden", "notes.txt", "manifest.json", "rejected.tsv", *shards(tmp_path / "out")}
 
 
-def test_two_workers_write_the_same_bytes_as_one(corpus, records, tmp_path):
-    rebuild(corpus, tmp_path / "tiny", workers=2)
-    assert shards(tmp_path / "tiny") == shards(records)
-
-
 def test_a_finished_set_is_left_alone_and_another_is_refused(corpus, audio_folder, records, capsys):
     before = {path: path.stat().st_mtime_ns for path in pathlib.Path(records).iterdir()}
     rebuild(corpus, records)

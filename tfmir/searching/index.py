@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tfmir.corpora.spelling import composed
 from tfmir.errors import UserError
 from tfmir.searching import filters
 from tfmir.searching.graphs import Graphs
@@ -138,7 +139,9 @@ class Index(Searchable):
         return _first(self.tracks[column], value)
 
     def _composed_row(self, track_id: str) -> int | None:
-        return _first(pc.utf8_normalize(self.tracks["track_id"], "NFC"), track_id)
+        # By Python: Arrow's utf8_normalize of pyarrow 25 does not compose.
+        names = (name for chunk in self.tracks["track_id"].chunks for name in chunk.to_pylist())
+        return next((row for row, name in enumerate(names) if composed(name) == track_id), None)
 
     def _with_stamps(self, size: int, mtime_ns: int) -> list[int]:
         same = pc.and_(pc.equal(self.tracks["size"], size), pc.equal(self.tracks["mtime_ns"], mtime_ns))

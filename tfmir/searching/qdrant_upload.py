@@ -25,9 +25,9 @@ def upload(embedded: EmbeddedSet, address: str) -> None:
     Raises:
       UserError: the server does not answer, or has another index under that name.
     """
+    client, name = connect(address)
     from qdrant_client import models
 
-    client, name = connect(address)
     with asking(address):
         current = alias_of(client, name)
         if current is None and client.collection_exists(name):
