@@ -24,9 +24,9 @@ from tfmir import command
 command.set_environment()
 
 import numpy as np
-import psutil
 import soundfile
 from distributed.deploy.subprocess import SubprocessCluster
+from memory import watch_memory
 
 from tfmir import files
 from tfmir.model.build import build_system
@@ -125,16 +125,6 @@ def embed(work: pathlib.Path, output: str, *more: str, library: str = "music", k
 def finished(folder: pathlib.Path) -> dict[str, int]:
     """Parts that are finished, and when they were written."""
     return {path.name: path.stat().st_mtime_ns for path in (folder / ".build").glob("part-*.parquet.json")}
-
-
-def watch_memory(pid: int, peaks: list[int]) -> None:
-    while psutil.pid_exists(pid):
-        try:
-            everyone = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-            peaks.append(max(process.memory_info().rss for process in everyone))
-        except psutil.Error:
-            return
-        time.sleep(0.1)
 
 
 if __name__ == "__main__":

@@ -32,9 +32,9 @@ command.set_environment()
 
 import librosa
 import numpy as np
-import psutil
 import soundfile
 from distributed.deploy.subprocess import SubprocessCluster
+from memory import watch_memory
 
 from tfmir.corpora.corpus import SPLITS, stable_fraction
 from tfmir.data.audio import decode
@@ -145,16 +145,6 @@ def prepare(work: pathlib.Path, output: pathlib.Path, *more: str, kill_at: float
     print(f"{how} with {code} after {time.monotonic() - start:.0f} s, {shards} shards; {last}")
     assert code == (-signal.SIGKILL if kill_at else 0)
     return max(peaks)
-
-
-def watch_memory(pid: int, peaks: list[int]) -> None:
-    while psutil.pid_exists(pid):
-        try:
-            everyone = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-            peaks.append(max(process.memory_info().rss for process in everyone))
-        except psutil.Error:
-            return
-        time.sleep(0.2)
 
 
 def compare(local: pathlib.Path, external: pathlib.Path, count: int) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from tfmir.errors import UserError
 
+MAX_SECS = 600  # of a song: what is longer is cut, or refused by a served bundle
 MAX_SEED = 2**32 - 1  # NumPy takes no larger one
 _MAX_INT = 2**31 - 1  # what sizes and counts of TensorFlow can hold; for numbers without another upper bound
 
@@ -57,9 +58,14 @@ class FeatureParams:
         return int(self.excerpt_secs * self.sample_rate)
 
     @property
+    def span_samples(self) -> int:
+        """Samples under the windows of one excerpt's frames (66 560)."""
+        return (self.excerpt_frames - 1) * self.hop_length + self.n_fft
+
+    @property
     def max_frames(self) -> int:
         """Frames kept of one track (10 minutes): bounds the memory of a worker."""
-        return 600 * self.sample_rate // self.hop_length
+        return MAX_SECS * self.sample_rate // self.hop_length
 
     @property
     def track_params(self) -> dict[str, Any]:

@@ -48,6 +48,21 @@ def frames_log_mel(samples: tf.Tensor, params: FeatureParams) -> tf.Tensor:
     return tf.math.log1p(params.log_gain * mel) / tf.math.log(10.0)
 
 
+def excerpt_log_mel(samples: tf.Tensor, frames: tf.Tensor, params: FeatureParams) -> tf.Tensor:
+    """The log-mel of excerpts from the samples under their windows, as `excerpts` cuts it from a whole song's.
+
+    Args:
+      samples: float32 [batch, params.span_samples], silent before and behind the song.
+      frames: int32 [batch], how many frames the song has from there on; those behind are zeros (silence).
+      params: as `log_mel`.
+
+    Returns:
+      float32 [batch, 129, num_mels].
+    """
+    is_there = tf.sequence_mask(tf.minimum(frames, params.excerpt_frames), params.excerpt_frames)
+    return tf.where(is_there[:, :, tf.newaxis], frames_log_mel(samples, params), 0.0)
+
+
 def excerpts(frames: tf.Tensor, params: FeatureParams) -> tf.Tensor:
     """Cuts a log-mel into its consecutive non-overlapping excerpts; a rest shorter than one is dropped.
 

@@ -12,13 +12,14 @@ from __future__ import annotations
 import collections
 import dataclasses
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import tensorflow as tf
 
-from tfmir.data.features import frames_log_mel
+from tfmir.data.features import excerpt_log_mel
 from tfmir.model.system import System
+from tfmir.params import FeatureParams
 
 # Excerpts in a call. 32 and 64 are no faster at any width, and need the memory (at full width 70 MB for 16).
 BATCH = 16
@@ -43,7 +44,7 @@ class Embedder:
         features, dim = system.params.features, system.params.encoder.embedding_dim
         self._features, self._dim = features, dim
         self._system = system
-        self._window = (features.excerpt_frames - 1) * features.hop_length + features.n_fft
+        self._window = features.span_samples
         windows = tf.TensorSpec([BATCH, self._window], tf.float32)
         self._embed = tf.function(self._embed_windows, input_signature=[windows, tf.TensorSpec([BATCH], tf.int32)])
         self._mean = tf.function(self._mean_and_scores, input_signature=[tf.TensorSpec([None, dim], tf.float32)])
@@ -107,15 +108,30 @@ class Embedder:
 
     def _embed_windows(self, windows: tf.Tensor, frames: tf.Tensor) -> tf.Tensor:
         """float32 [batch, samples], and how many frames each song has from there on -> [batch, dim]."""
-        log_mel = frames_log_mel(windows, self._features)  # [batch, frames, mels]
-        there = tf.sequence_mask(tf.minimum(frames, self._features.excerpt_frames), self._features.excerpt_frames)
-        log_mel = tf.where(there[:, :, tf.newaxis], log_mel, 0.0)  # a short song's frames end where its samples do
-        is_number = tf.reduce_all(tf.math.is_finite(log_mel), axis=[1, 2])
-        return tf.where(is_number[:, tf.newaxis], self._system.excerpt_embeddings(log_mel), float("nan"))
+        return embed_spans(self._system.excerpt_embeddings, windows, frames, self._features)
 
     def _mean_and_scores(self, excerpts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         embedding = self._system.track_embeddings(excerpts, tf.zeros(tf.shape(excerpts)[:1], tf.int32))
         return embedding[0], self._system.scores(embedding)[0]
+
+
+def embed_spans(
+    embed: Callable[[tf.Tensor], tf.Tensor], samples: tf.Tensor, frames: tf.Tensor, features: FeatureParams
+) -> tf.Tensor:
+    """The embedding of excerpts from the samples under their windows.
+
+    Args:
+      embed: log-mel excerpts float32 [batch, frames, mels] to embeddings [batch, dim].
+      samples: float32 [batch, features.span_samples].
+      frames: int32 [batch], how many frames the song has from there on.
+      features: of the log-mel.
+
+    Returns:
+      float32 [batch, dim]; NaN where a song is too loud for a log-mel, which a ReLU might make a zero of.
+    """
+    log_mel = excerpt_log_mel(samples, frames, features)
+    is_number = tf.reduce_all(tf.math.is_finite(log_mel), axis=[1, 2])
+    return tf.where(is_number[:, tf.newaxis], embed(log_mel), float("nan"))
 
 
 @functools.lru_cache(maxsize=2)

@@ -21,11 +21,11 @@ from tfmir.data.audio import AudioWarning
 from tfmir.data.decoding import Task
 from tfmir.data.isolation import decode_ahead
 from tfmir.errors import UserError
+from tfmir.params import MAX_SECS
 from tfmir.serving.pinned import PinnedModel
 from tfmir.serving.transport import Arrays, Model
 from tfmir.serving.wav_file import cut_share, wav_bytes
 
-MAX_SECS = 600  # of one song; the signatures refuse a longer one
 _SIGNATURE, _INFO = "serving_default_wav_bytes", "model_info"
 # A request may hold 1600 excerpts of 3 s, which eight songs of ten minutes have; its bytes are bounded as well.
 _MOST_SONGS, _MOST_BYTES = 8, 64 << 20

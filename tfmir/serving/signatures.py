@@ -9,13 +9,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
-import numpy as np
 import tensorflow as tf
 
-from tfmir.data.features import frames_log_mel
+from tfmir.inference.batches import embed_spans
 from tfmir.model.system import System
 from tfmir.params import FeatureParams
-from tfmir.serving.songs import Heard, Songs, listen, songs_from_pcm, songs_from_waveforms, span_samples
+from tfmir.serving.songs import Heard, Songs, listen, songs_from_pcm, songs_from_waveforms
 from tfmir.serving.wav import pcm
 from tfmir.vocabulary import LOG_MEL_SUFFIX, NUM_SAMPLES_SUFFIX, WAV_BYTES_SUFFIX
 
@@ -135,13 +134,9 @@ def _encoder(embed: Callable[[tf.Tensor], tf.Tensor], features: FeatureParams) -
     """From samples, as `songs.listen` has them; frames that are not in the song are silent, as the records pad them."""
 
     def encode(samples: tf.Tensor, frames: tf.Tensor) -> tf.Tensor:
-        is_there = tf.sequence_mask(frames, features.excerpt_frames)[:, :, tf.newaxis]
-        log_mel = tf.where(is_there, frames_log_mel(samples, features), 0.0)
-        finite = tf.reduce_all(tf.math.is_finite(log_mel), axis=[1, 2])
-        # Too loud for a log-mel: said here, because a ReLU may make a zero of what is no number.
-        return tf.where(finite[:, tf.newaxis], embed(log_mel), np.nan)
+        return embed_spans(embed, samples, frames, features)
 
-    specs = [tf.TensorSpec([None, span_samples(features)], tf.float32), tf.TensorSpec([None], tf.int32)]
+    specs = [tf.TensorSpec([None, features.span_samples], tf.float32), tf.TensorSpec([None], tf.int32)]
     return tf.function(encode, input_signature=specs)
 
 

@@ -14,10 +14,9 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from tfmir.params import FeatureParams
+from tfmir.params import MAX_SECS, FeatureParams
 
 CHUNK = 16
-MAX_SECS = 600
 MAX_EXCERPTS = 1600
 
 
@@ -80,8 +79,8 @@ def listen(songs: Songs, encode: Callable[..., tf.Tensor], dim: int, features: F
 
     Args:
       songs: of a request.
-      encode: samples of excerpts float32 [n, span_samples] and how many of their frames are in the song, int32 [n], to
-        embeddings float32 [n, dim].
+      encode: samples of excerpts float32 [n, features.span_samples] and how many of their frames are in the song, int32
+        [n], to embeddings float32 [n, dim].
       dim: of the embeddings.
       features: of the log-mel.
 
@@ -110,11 +109,6 @@ def listen(songs: Songs, encode: Callable[..., tf.Tensor], dim: int, features: F
     return Heard(tf.ensure_shape(embeddings.concat(), [None, dim]), row, counts)
 
 
-def span_samples(features: FeatureParams) -> int:
-    """Samples under the windows of one excerpt's frames (66 560)."""
-    return (features.excerpt_frames - 1) * features.hop_length + features.n_fft
-
-
 def excerpt_counts(songs: Songs, features: FeatureParams) -> tf.Tensor:
     """int32 [batch]: consecutive excerpts of each song, at least one; 0 where the song is not valid."""
     frames = 1 + songs.length // features.hop_length
@@ -125,12 +119,12 @@ def _excerpt(songs: Songs, row: tf.Tensor, place: tf.Tensor, features: FeaturePa
     """The samples of excerpt `place[i]` of song `row[i]`, and how many of its frames are in the song.
 
     Returns:
-      float32 [n, span_samples] and int32 [n].
+      float32 [n, features.span_samples] and int32 [n].
     """
     first = place * features.excerpt_frames
     start = first * features.hop_length - features.n_fft // 2  # frames are centred
     frames = 1 + tf.gather(songs.length, row) // features.hop_length - first
-    return _samples(songs, row, start[:, tf.newaxis] + tf.range(span_samples(features))), frames
+    return _samples(songs, row, start[:, tf.newaxis] + tf.range(features.span_samples)), frames
 
 
 def _samples(songs: Songs, row: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
