@@ -4,12 +4,10 @@ import multiprocessing
 import os
 import shutil
 import signal
-import socket
-import subprocess
-import sys
 
 import pytest
 
+from tests.fixtures.cluster import started_scheduler
 from tests.fixtures.commands import called
 from tfmir import files
 from tfmir.catalogue.embeddings import read_embeddings
@@ -112,21 +110,8 @@ def test_killed_at_any_moment_it_goes_on_and_ends_with_the_same_bytes(
 
 @pytest.fixture
 def scheduler(tmp_path):
-    """Address of a scheduler with a worker, both processes that were started by hand, in another folder."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
-    dask = [sys.executable, "-m", "dask"]
-    calls = [[*dask, "scheduler", "--host", address, "--no-dashboard"]]
-    calls += [[*dask, "worker", address, "--nthreads=1", "--no-dashboard", f"--local-directory={tmp_path}"]]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": tmp_path, "start_new_session": True}
-    path = os.pathsep.join([os.getcwd(), os.environ.get("PYTHONPATH", "")])
-    processes = [subprocess.Popen(call, env=os.environ | {"PYTHONPATH": path}, **quiet) for call in calls]
-    yield address
-    for process in reversed(processes):
-        os.killpg(process.pid, signal.SIGTERM)
-    for process in processes:
-        process.wait(timeout=30)
+    with started_scheduler(tmp_path, workers=1) as address:
+        yield address
 
 
 def test_an_external_scheduler_gives_the_same_bytes(run, flags, whole, tmp_path, scheduler, snapshot, monkeypatch):

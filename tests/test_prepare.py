@@ -2,7 +2,6 @@ import io
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.fixtures.cluster import no_cluster
+from tests.fixtures.cluster import no_cluster, started_scheduler
 from tfmir.data.records import load_manifest
 from tfmir.errors import UserError
 from tfmir.prepare import PrepareParams, build, main
@@ -50,20 +49,8 @@ def test_killed_command_resumes_and_killed_worker_is_replaced_with_the_same_byte
 
 @pytest.fixture
 def scheduler(tmp_path):
-    """Address of a scheduler with two workers, each a process that was started by hand."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
-    dask = [sys.executable, "-m", "dask"]
-    commands = [[*dask, "scheduler", "--host", address, "--no-dashboard"]]
-    commands += [[*dask, "worker", address, "--nthreads=1", "--no-dashboard", f"--local-directory={tmp_path}"]] * 2
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    processes = [subprocess.Popen(command, cwd=tmp_path, start_new_session=True, **quiet) for command in commands]
-    yield address
-    for process in reversed(processes):
-        os.killpg(process.pid, signal.SIGTERM)
-    for process in processes:
-        process.wait(timeout=30)
+    with started_scheduler(tmp_path, workers=2) as address:
+        yield address
 
 
 def test_a_running_scheduler_with_two_workers_writes_the_same_bytes(audio_folder, records, tmp_path, scheduler):
