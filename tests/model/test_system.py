@@ -12,6 +12,12 @@ def numpy_unit(x):
     return x / np.where(norms > 0, norms, 1)
 
 
+def compiled(system, optimizer):
+    """As the training loop does it: an optimiser without its variables would have the step traced twice."""
+    system.compile(optimizer=optimizer, jit_compile=False)
+    optimizer.build(system.trainable_variables)
+
+
 def test_the_parts_of_the_embedding_have_names_and_every_tag_has_its_part(name, table, tiny):
     system = tiny(name)
     if table[name].disentangled:
@@ -103,7 +109,7 @@ def test_learns_a_batch_by_heart(name, tiny, batch):
     steps would throw a system that has nothing but them back and forth."""
     system = tiny(name)
     rate, steps = (0.01, 60) if system.params.system.system == "triplet" else (0.05, 30)
-    system.compile(optimizer=keras.optimizers.Adam(rate), jit_compile=False)
+    compiled(system, keras.optimizers.Adam(rate))
     losses = []
     for _ in range(steps):
         losses.append(system.train_on_batch(*batch(system), return_dict=True)["loss"])
@@ -136,7 +142,7 @@ def test_two_replicas_take_the_same_steps_as_one(name, tiny, batch, two_replicas
     for strategy in (tf.distribute.get_strategy(), two_replicas):
         with strategy.scope():
             system = tiny(name, negatives="hard")
-            system.compile(optimizer=keras.optimizers.Adam(1e-3, epsilon=1e-3), jit_compile=False)
+            compiled(system, keras.optimizers.Adam(1e-3, epsilon=1e-3))
         half = tf.data.Dataset.from_tensors(batch(system, pairs=2)).unbatch()
         twice = strategy is two_replicas or not system.params.system.uses_triplets
         data = half.concatenate(half) if twice else half
