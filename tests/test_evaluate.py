@@ -34,6 +34,7 @@ def test_the_flags_reach_the_report(monkeypatch):
         "--run=runs/proxy",
         "--records=elsewhere/",
         "--nobaselines",
+        "--truth",
         "--human_triplets=votes.csv",
         "--audio_dir=songs",
     )
@@ -41,6 +42,7 @@ def test_the_flags_reach_the_report(monkeypatch):
         "run": "runs/proxy",
         "records": "elsewhere",
         "with_baselines": False,
+        "with_truth": True,
         "human_triplets": "votes.csv",
         "audio_dir": "songs",
     }
@@ -51,6 +53,7 @@ def test_the_flags_reach_the_report(monkeypatch):
     [
         ([], "no run given"),
         (["--run=nowhere"], "nowhere"),
+        (["--truth"], "has labels only: leave --truth out, or take records that keep the truth"),
         (["--human_triplets=votes.csv"], "--human_triplets and --audio_dir go together"),
         (["--audio_dir=songs"], "--human_triplets and --audio_dir go together"),
         (["--human_triplets=nowhere.csv", "--audio_dir=."], "nowhere.csv"),

@@ -2,7 +2,8 @@
 
     python -m tfmir.evaluate --run=runs/proxy
 
-Writes report.json, report.md, figures/ and test.npz (track ids, embeddings and labels) into the run directory.
+Writes report.json, report.md, figures/ and test.npz (track ids, embeddings, labels, and truth where the records have
+one) into the run directory; with --truth, the first three against the truth into its folder `truth`, too.
 """
 
 from __future__ import annotations
@@ -21,6 +22,11 @@ class EvaluateParams:
     run: str = field("", "run directory, such as runs/proxy", path=True)
     records: str = field("", "where the run's records are now, if they were moved since its training", path=True)
     baselines: bool = field(True, "compare with the untrained encoder, statistics and chance")
+    truth: bool = field(
+        False,
+        "write the same against the truth that the records keep beside their labels, too (prepare --annotated), into "
+        "<run>/truth",
+    )
     human_triplets: str = field(
         "",
         "dim-sim's CSV (Zenodo 3889149) or MagnaTagATune's comparisons_final.csv: agreement with listeners, too",
@@ -37,6 +43,7 @@ def main(params: EvaluateParams) -> dict[str, Any]:
         params.run,
         records=params.records,
         with_baselines=params.baselines,
+        with_truth=params.truth,
         human_triplets=params.human_triplets,
         audio_dir=params.audio_dir,
     )

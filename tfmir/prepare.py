@@ -1,6 +1,7 @@
 """Audio and tags to TFRecord shards.
 
     python -m tfmir.prepare --corpus=demo
+    python -m tfmir.prepare --flagfile=launch/sparse_demo.flags
     python -m tfmir.prepare --corpus=folder --audio_dir=~/Music --annotations=tags.csv --output=tfrecords/mine
     python -m tfmir.prepare --corpus=jamendo --audio_dir=/data/jamendo --annotations=data/splits/split-0
     python -m tfmir.prepare --corpus=msd --annotations=MSD_split --report
@@ -22,7 +23,10 @@ from tfmir.errors import UserError
 from tfmir.params import MAX_SEED, field
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tfmir.corpora.corpus import Corpus
+    from tfmir.corpora.demo.demo import DemoTrack
 
 CORPORA = ("demo", "folder", "msd", "jamendo", "magnatagatune")
 _RENDERED_PER_TASK = 20
@@ -33,7 +37,9 @@ class PrepareParams:
     """Flags of the command."""
 
     corpus: str = field("demo", "where tracks and tags come from", choices=CORPORA)
-    audio_dir: str = field("", "folder of the audio (default for the demo: audio/demo)", path=True)
+    audio_dir: str = field(
+        "", "folder of the audio (default for the demo: audio/demo, or audio/demo_zipf with --annotated)", path=True
+    )
     annotations: str = field(
         "", "label file as its publisher ships it (default: <audio_dir>/annotations.csv)", path=True
     )
@@ -45,7 +51,11 @@ class PrepareParams:
     vocabulary: str = field(
         "", "tab-separated file of tag and notion that chooses and groups the tags (see README)", path=True
     )
-    output: str = field("", "directory of the record set (default: tfrecords/<corpus>)", path=True)
+    output: str = field(
+        "",
+        "directory of the record set (default: tfrecords/<corpus>, or tfrecords/demo_sparse with --annotated)",
+        path=True,
+    )
     licence: str = field("unknown", "licence of a folder's audio and tags; travels with records and models")
     workers: int = field(0, "processes of the local cluster; 0: one a core", lower=0)
     scheduler: str = field("", "address of a running Dask scheduler, tcp://host:port, instead of a local cluster")
@@ -54,18 +64,27 @@ class PrepareParams:
     verify: bool = field(False, "only re-read a finished record set against its checksums")
     report: bool = field(False, "only say what is in the corpus; looks at the audio too if --audio_dir is given")
     strict: bool = field(False, "refuse a corpus with an artist in more than one split instead of warning")
-    demo_scale: float = field(1.0, "size of the demo corpus, 1: 1200 train, 200 validation, 400 test", above=0.0)
+    demo_scale: float = field(
+        1.0, "size of the demo corpus, 1: 1200 train, 200 validation, 400 test", above=0.0, upper=10.0
+    )
     demo_seed: int = field(0, "seed of the demo corpus", lower=0, upper=MAX_SEED)
+    annotated: str = field(
+        "",
+        "the demo with tags in Zipf's proportions, and the share of its tracks that is annotated with each notion: "
+        "genre=0.88,mood=0.13,instrument=0.14,era=0.11; the whole truth is kept beside (see tfrecords/README.md)",
+    )
 
     @property
     def records(self) -> str:
         """Where the record set goes."""
-        return self.output or f"tfrecords/{self.corpus}"
+        return self.output or f"tfrecords/{self.corpus}{'_sparse' if self.annotated else ''}"
 
     @property
     def audio(self) -> str:
         """Where the audio is."""
-        return self.audio_dir or ("audio/demo" if self.corpus == "demo" else "")
+        if self.corpus != "demo":
+            return self.audio_dir
+        return self.audio_dir or ("audio/demo_zipf" if self.annotated else "audio/demo")
 
 
 def main(params: PrepareParams) -> None:
@@ -126,7 +145,7 @@ def report(params: PrepareParams) -> None:
     from tfmir.preparation.survey_plot import plot_tags
 
     corpus = load_corpus(params)
-    looked = params.audio and (params.corpus != "demo" or files.to_path(params.audio).is_dir())
+    looked = params.audio and (params.corpus != "demo" or all(os.path.exists(track.path) for track in corpus.tracks))
     facts = inspect_corpus(corpus, workers=params.workers, scheduler=params.scheduler) if looked else []
     found = survey(corpus, facts)
     folder = files.to_path(params.records)
@@ -140,13 +159,18 @@ def report(params: PrepareParams) -> None:
 
 
 def load_corpus(params: PrepareParams) -> Corpus:
-    """The corpus that the flags name; the demo's audio is rendered where it is missing.
+    """The corpus that the flags name; the demo's audio is rendered where it is missing, but for a report.
 
     Raises:
       UserError: flags that do not go together, or bad annotations.
     """
     from tfmir.corpora.audio_files import require_folder
 
+    if params.annotated and params.corpus != "demo":
+        raise UserError(
+            f"--annotated={params.annotated} is for --corpus=demo, whose whole truth is known: {params.corpus} has the "
+            "labels that people gave it; leave --annotated out"
+        )
     if params.tags != "csv" and params.corpus != "folder":
         raise UserError(f"--tags={params.tags} is for --corpus=folder: {params.corpus} has label files of its own")
     if files.is_remote(params.audio) and (params.corpus == "demo" or params.tags != "csv"):
@@ -181,15 +205,29 @@ def _folder(params: PrepareParams) -> Corpus:
 def _demo(params: PrepareParams) -> Corpus:
     """Renders what is missing of the demo's audio, then reads it like any folder."""
     from tfmir.corpora import folder
+    from tfmir.corpora.annotated import annotated, parse_shares
     from tfmir.corpora.demo import demo
+    from tfmir.corpora.demo.audio_folder import claim
+
+    shares = parse_shares(params.annotated, list(demo.NOTIONS)) if params.annotated else None
+    sizes = {split: max(2, round(size * params.demo_scale)) for split, size in demo.SPLIT_SIZES.items()}
+    tracks = demo.demo_tracks(seed=params.demo_seed, sizes=sizes, zipf=shares is not None)
+    missing = claim(params.audio, tracks, zipf=shares is not None, seed=params.demo_seed)
+    if not params.report:
+        _render_all(missing, params)
+    annotations = f"{params.audio}/annotations.csv"
+    demo.write_annotations(tracks, annotations)
+    name = "demo" if shares is None else "demo_zipf"
+    corpus = folder.load(params.audio, annotations, name=name, licence=demo.LICENCE)
+    return corpus if shares is None else annotated(corpus, shares, seed=params.demo_seed)
+
+
+def _render_all(tracks: Sequence[DemoTrack], params: PrepareParams) -> None:
     from tfmir.preparation.engine import run_tasks
 
-    sizes = {split: max(2, round(size * params.demo_scale)) for split, size in demo.SPLIT_SIZES.items()}
-    tracks = demo.demo_tracks(seed=params.demo_seed, sizes=sizes)
-    missing = [track for track in tracks if not os.path.exists(f"{params.audio}/{track.path}")]
-    if missing:
-        print(f"rendering {len(missing)} tracks of the demo corpus to {params.audio}", file=sys.stderr)
-    parts = [missing[i : i + _RENDERED_PER_TASK] for i in range(0, len(missing), _RENDERED_PER_TASK)]
+    if tracks:
+        print(f"rendering {len(tracks)} tracks of the demo corpus to {params.audio}", file=sys.stderr)
+    parts = [tracks[i : i + _RENDERED_PER_TASK] for i in range(0, len(tracks), _RENDERED_PER_TASK)]
     for _ in run_tasks(
         _render,
         [(part, params.audio, params.demo_seed) for part in parts],
@@ -200,9 +238,6 @@ def _demo(params: PrepareParams) -> Corpus:
         scheduler=params.scheduler,
     ):
         pass
-    annotations = f"{params.audio}/annotations.csv"
-    demo.write_annotations(tracks, annotations)
-    return folder.load(params.audio, annotations, name="demo", licence=demo.LICENCE)
 
 
 def _render(tracks: list, audio_dir: str, seed: int) -> int:

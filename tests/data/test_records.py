@@ -29,8 +29,17 @@ def test_a_track_survives_writing_and_reading():
     log_mel = np.random.default_rng(0).uniform(0, 1, [130, 128])
     track = Track("é/a.mp3", "/x", "train", (1, 4), "artist")
     stored = parse(serialize(track, log_mel), 128)
-    assert (stored.track_id, stored.artist_id, stored.tags) == ("é/a.mp3", "artist", (1, 4))
+    assert (stored.track_id, stored.artist_id, stored.tags, stored.truth) == ("é/a.mp3", "artist", (1, 4), None)
     np.testing.assert_array_equal(stored.log_mel, log_mel.astype(np.float16))
+
+
+@pytest.mark.parametrize("truth", [None, (), (0, 1, 4)])
+def test_the_truth_is_there_if_it_is_known_even_if_it_is_empty(truth):
+    track = Track("a", "/x", "train", (1,), truth=truth)
+    serialized = serialize(track, np.zeros([1, 128]))
+    assert (b"truth" in serialized) == (truth is not None)
+    assert parse(serialized, 128).truth == truth
+    assert tf.io.parse_example([serialized], FEATURE_SPEC)["tags"].to_list() == [[1]]
 
 
 def test_tensorflow_reads_what_is_written_also_without_tags():
@@ -95,6 +104,18 @@ def test_a_manifest_of_another_version_is_refused(records, tmp_path, change, mes
     (tmp_path / "manifest.json").write_text(json.dumps(value))
     with pytest.raises(UserError, match=message):
         load_manifest(str(tmp_path))
+
+
+def test_a_set_of_version_2_is_one_without_truth(records, tmp_path):
+    """Its manifest has neither of the two fields."""
+    value = json.loads((pathlib.Path(records) / "manifest.json").read_text()) | {"schema_version": 2}
+    assert value.pop("annotated") is None
+    assert all(split.pop("truth_counts") is None for split in value["splits"].values())
+    (tmp_path / "manifest.json").write_text(json.dumps(value))
+    found, newer = load_manifest(str(tmp_path)), load_manifest(records)
+    assert not found.has_truth
+    assert dataclasses.replace(found, schema_version=SCHEMA_VERSION) == newer
+    assert found.fingerprint == newer.fingerprint
 
 
 def test_a_missing_or_broken_manifest_says_what_to_do(tmp_path):

@@ -41,8 +41,8 @@ def drawn(monkeypatch):
 def test_figures_are_written_whole_and_show_something(data, report, tmp_path):
     labels, embeddings = data
     parts = subspace_embeddings(embeddings, VOCABULARY)
-    plots.tsne(embeddings, parts, labels, VOCABULARY, tmp_path / "tsne.png")
-    plots.tsne(embeddings, {}, labels, VOCABULARY, tmp_path / "whole.png")
+    plots.tsne(plots.map_spaces(embeddings, parts), labels, VOCABULARY, tmp_path / "tsne.png")
+    plots.tsne(plots.map_spaces(embeddings, {}), labels, VOCABULARY, tmp_path / "whole.png")
     plots.leakage(np.array(report["system"]["leakage"]), VOCABULARY.notions, tmp_path / "leakage.png")
     plots.recall_curves(report, tmp_path / "recall.png")
     history = [{"epoch": e, "above_floor": -e, "val_above_floor": 1.0 - e, "learning_rate": 0.1} for e in range(1, 4)]
@@ -123,7 +123,8 @@ def test_tsne_is_drawn_of_as_many_tracks_as_it_needs(data, report, drawn, tracks
         assert reasons == {"tsne.png": f"needs 4 tracks, the test split has {tracks}"}
         return
     assert reasons == {}
-    plots.tsne(embeddings, subspace_embeddings(embeddings, VOCABULARY), labels, VOCABULARY, None)
+    maps = plots.map_spaces(embeddings, subspace_embeddings(embeddings, VOCABULARY))
+    plots.tsne(maps, labels, VOCABULARY, None)
     assert [len(axes.collections[0].get_offsets()) for axes in drawn[0].axes] == [tracks] * 4
 
 
@@ -133,7 +134,8 @@ ODD_NAMES = Vocabulary.from_dict({"_genre_": ["$x^2$", "_live"], "_mood": ["a_b$
 def test_names_that_look_like_formulas_are_shown_as_they_are(data, report, drawn):
     """And every tag has its place in the legend."""
     labels, embeddings = data
-    plots.tsne(embeddings, subspace_embeddings(embeddings, ODD_NAMES), labels, ODD_NAMES, None)
+    maps = plots.map_spaces(embeddings, subspace_embeddings(embeddings, ODD_NAMES))
+    plots.tsne(maps, labels, ODD_NAMES, None)
     plots.leakage(np.eye(2), ODD_NAMES.notions, None)
     plots.recall_curves({**report, "run": "_my_$run$"}, None)
     history = [{"epoch": e, "loss": 1.0, "val_loss": 1.0, "learning_rate": 10.0**-e} for e in (1, 2, 3)]

@@ -44,6 +44,20 @@ def test_other_shards_are_asked_other_questions(asked):
     np.testing.assert_array_equal(found.notions["genre"], expected.notions["genre"])
 
 
+def test_those_about_the_truth_are_kept_apart(asked):
+    """And ask the same of excerpts, which have nothing to do with tags."""
+    records, manifest, labels, tracks = asked
+    first = stored_questions(records, manifest, "train", labels, tracks)
+    truth = stored_questions(records, manifest, "train", ~labels, tracks, against="truth")
+    assert (pathlib.Path(records) / "triplets-train-truth.npz").exists()
+    again = stored_questions(records, manifest, "train", labels, tracks)
+    np.testing.assert_array_equal(first.notions["genre"], again.notions["genre"])
+    expected = draw_questions(manifest.vocabulary, ~labels, tracks)
+    np.testing.assert_array_equal(truth.notions["genre"], expected.notions["genre"])
+    assert not np.array_equal(truth.notions["genre"], first.notions["genre"])
+    np.testing.assert_array_equal(truth.track, first.track)
+
+
 def test_questions_that_cannot_be_asked_are_kept_as_none(asked, monkeypatch):
     """No genre to ask about, as every track has the first, and no track with two excerpts."""
     records, manifest, labels, _ = asked

@@ -10,11 +10,14 @@ import pytest
 from tests.fixtures.cluster import no_cluster
 from tfmir import flags
 from tfmir.corpora import folder
+from tfmir.corpora.annotated import annotated
 from tfmir.data.records import load_manifest
 from tfmir.errors import UserError
+from tfmir.evaluation import run_report
 from tfmir.evaluation.retrieval import recall_at_k
 from tfmir.evaluation.run_report import evaluate_run
 from tfmir.experiments.comparison import compare
+from tfmir.inference.tracks import embed_tracks
 from tfmir.preparation.build import build_records
 from tfmir.run_directory import load_history, load_run, locked
 from tfmir.train import TrainCommand
@@ -103,6 +106,75 @@ def test_without_baselines_and_votes_the_system_stands_alone(report, run):
     alone = evaluate_run(str(run.path), with_baselines=False)
     assert alone["system"] == report["system"]
     assert [alone[name] for name in ("baselines", "ratios", "human")] == [{}, {}, None]
+
+
+@pytest.fixture(scope="module")
+def known(run, audio_folder, settings, tmp_path_factory):
+    """A copy of the run, on records whose genre is told of a half of the tracks and whose mood of all."""
+    place = tmp_path_factory.mktemp("known")
+    annotations = settings.parent / "audio/annotations.csv"
+    complete = folder.load(str(annotations.parent), str(annotations), name="more", licence="CC0-1.0")
+    sparse = annotated(complete, {"genre": 0.5, "mood": 1.0}, seed=0)
+    with no_cluster():
+        build_records(sparse, str(place / "records"), num_shards=1, max_rejected_fraction=0.0)
+    stored = json.loads((run.path / "params.json").read_text())
+    shutil.copytree(run.path, place / "run")
+    said = json.dumps(stored | {"records": str(place / "records"), "fingerprint": ""})
+    (place / "run/params.json").write_text(said)
+    return load_run(str(place / "run"))
+
+
+@pytest.fixture(scope="module")
+def both(known):
+    """Reports of one evaluation: against the labels, as it returns it, and against the truth, as it writes it."""
+    embedded = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run_report, "embed_tracks", lambda *args: embedded.append(args) or embed_tracks(*args))
+        labels = evaluate_run(str(known.path), with_baselines=False, with_truth=True)
+    assert len(embedded) == 1
+    return labels, json.loads((known.path / "truth/report.json").read_text())
+
+
+def test_figures_against_the_truth_stand_beside_those_against_the_labels(both, known):
+    labels, truth = both
+    assert (labels["against"], truth["against"]) == ("labels", "truth")
+    assert json.loads((known.path / "report.json").read_text()) == json.loads(json.dumps(labels))
+    with np.load(known.path / "test.npz") as stored:
+        right = {"labels": stored["labels"], "truth": stored["truth"]}
+        recalls = {name: recall_at_k(stored["embeddings"], rows)[:, 0].mean() for name, rows in right.items()}
+    for name, report in (("labels", labels), ("truth", truth)):
+        assert report["system"]["recall"]["1"]["mean"] == pytest.approx(recalls[name])
+        carried = right[name].any(axis=0)
+        assert report["tracks"] == len(right[name])
+        assert set(report) == set(labels)
+        for tag, there in zip(known.vocabulary.tags, carried, strict=True):
+            assert there or f"roc_auc_tag {tag}" in report["undefined"]
+    manifest = load_manifest(known.records)
+    assert right["truth"].sum(axis=0).tolist() == list(manifest.splits["test"].truth_counts)
+    assert right["labels"].sum(axis=0).tolist() == list(manifest.splits["test"].tag_counts)
+    assert right["truth"].sum() > right["labels"].sum()
+    # Moods are told of all, excerpts have no tags: the same triplets, the same answers.
+    assert truth["system"]["triplets"]["mood"] == labels["system"]["triplets"]["mood"]
+    assert truth["system"]["triplets"]["genre"] != labels["system"]["triplets"]["genre"]
+    assert truth["system"]["triplets_track"] == labels["system"]["triplets_track"]
+    assert [truth[name] for name in ("training", "weights_sha256")] == [
+        labels[name] for name in ("training", "weights_sha256")
+    ]
+
+
+def test_the_report_against_the_truth_has_its_own_text_and_pictures(both, known):
+    text = (known.path / "truth/report.md").read_text()
+    assert text.startswith("# run on more, against the truth\n")
+    linked = re.findall(r"\]\(figures/(.*?)\)", text)
+    assert {path.name for path in (known.path / "truth/figures").iterdir()} == set(linked)
+    assert set(linked) == {"tsne.png", "recall.png", "training.png"}
+
+
+def test_records_without_truth_are_refused_and_nothing_is_written(run, snapshot):
+    before = snapshot(run.path)
+    with pytest.raises(UserError, match=r"^--truth: .* has labels only: leave --truth out, or take records"):
+        evaluate_run(str(run.path), with_truth=True)
+    assert snapshot(run.path) == before
 
 
 def test_what_cannot_be_evaluated_is_refused_before_anything_is_written(run, tmp_path):

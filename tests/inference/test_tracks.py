@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -25,6 +27,7 @@ def test_every_track_is_the_mean_of_its_own_excerpts(system, uneven, numpy_track
     np.testing.assert_allclose(found.excerpts, each, atol=1e-5)
     tags = uneven.manifest.vocabulary.multi_hot([track.tags for track, _ in stored])
     np.testing.assert_array_equal(found.labels, tags)
+    assert found.truth is None
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 6, 7, 64])
@@ -40,6 +43,15 @@ def test_a_stream_gives_the_same_tracks_wherever_its_batches_end(system, uneven,
         np.testing.assert_allclose(joined, getattr(whole, name), atol=1e-5)
     counts = np.concatenate([np.bincount(part.excerpt_tracks) for part in parts])
     assert tuple(counts) == uneven.counts
+
+
+def test_the_truth_of_every_track_is_beside_its_labels_where_there_is_one(system, uneven, monkeypatch):
+    known = dataclasses.replace(uneven.manifest, annotated={"genre": 0.5})
+    stored = read_tracks(uneven.path, known, "train")
+    turned = [dataclasses.replace(t, truth=tuple({0, 1} - set(t.tags))) for t in stored][::-1]
+    monkeypatch.setattr(tracks_module, "read_tracks", lambda *_: turned)
+    found = embed_tracks(system, uneven.path, known, "train")
+    np.testing.assert_array_equal(found.truth, ~found.labels)
 
 
 def test_a_stream_holds_few_tracks_at_a_time(system, uneven, monkeypatch):

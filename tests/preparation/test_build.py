@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import json
 import pathlib
 
 import numpy as np
@@ -83,6 +84,41 @@ def test_the_manifest_by_hand(four, tmp_path, here):
     names = {path.name for path in (tmp_path / "sets/out").iterdir()}
     assert names == {"manifest.json", "rejected.tsv", *shards(tmp_path / "sets/out")}
     assert (tmp_path / "sets/out/rejected.tsv").read_text() == "track\tpath\treason\n"
+
+
+def test_the_manifest_of_a_corpus_with_truth_by_hand(four, tmp_path, here, capsys):
+    """Two thirds of three and all of one train and test track have a genre, a third of three and one of one a mood."""
+    truths = [(0, 2), (0, 2), (1, 2), (1, 2)]
+    tracks = tuple(dataclasses.replace(t, truth=truth) for t, truth in zip(four.tracks, truths, strict=True))
+    corpus = dataclasses.replace(four, tracks=tracks, annotated={"genre": 0.7, "mood": 0.3})
+    manifest = make(corpus, tmp_path / "out")
+    counts = [manifest.splits[split].truth_counts for split in ("train", "validation", "test")]
+    assert counts == [(2, 1, 3), (0, 0, 0), (0, 1, 1)]
+    assert manifest.splits["train"].tag_counts == (2, 0, 1)
+    assert (manifest.has_truth, manifest.annotated) == (True, {"genre": 0.7, "mood": 0.3})
+    assert load_manifest(str(tmp_path / "out")) == manifest
+    assert {t.track_id: t.truth for t in read_tracks(str(tmp_path / "out"), manifest, "test")} == {"3.wav": (1, 2)}
+    said = capsys.readouterr().out
+    assert "train: annotated with genre 66.7% (asked 70.0%), mood 33.3% (asked 30.0%)\n" in said
+    assert "validation: annotated" not in said
+    with pytest.raises(UserError, match="holds records of other tracks, tags or settings"):
+        make(four, tmp_path / "out")
+
+
+def test_a_build_that_an_earlier_version_began_is_finished(four, tmp_path, here):
+    """Its notes say nothing of the truth."""
+    (tmp_path / "0.wav").rename(tmp_path / "away")
+    with pytest.raises(UserError, match="rejected"):
+        make(four, tmp_path / "out")
+    (tmp_path / "away").rename(tmp_path / "0.wav")
+    for path in (tmp_path / "out/.build").glob("*.tfrecord-*.json"):
+        note = json.loads(path.read_text())
+        del note["truth_counts"]
+        path.write_text(json.dumps(note))
+    here.clear()
+    manifest = make(four, tmp_path / "out")
+    assert [name.split(".")[0] for name, _ in here] == ["out-train"]
+    assert [split.truth_counts for split in manifest.splits.values()] == [None] * 3
 
 
 def test_a_finished_shard_is_kept_and_the_others_are_written(four, tmp_path, here, monkeypatch):

@@ -56,6 +56,7 @@ OTHER = {
     "a split": lambda c: (changed(c, split="test"), "x", 2, FEATURES),
     "a tag": lambda c: (changed(c, tags=()), "x", 2, FEATURES),
     "an artist": lambda c: (changed(c, artist_id="Y"), "x", 2, FEATURES),
+    "a truth": lambda c: (known(c, {"genre": 1.0}), "x", 2, FEATURES),
     "a track less": lambda c: (dataclasses.replace(c, tracks=c.tracks[1:]), "x", 2, FEATURES),
     "a tag's name": lambda c: (
         dataclasses.replace(c, vocabulary=Vocabulary.from_dict({"genre": ["rock", "pop"]})), "x", 2, FEATURES
@@ -68,6 +69,12 @@ OTHER = {
 
 def changed(corpus, **values):
     return dataclasses.replace(corpus, tracks=(dataclasses.replace(corpus.tracks[0], **values), *corpus.tracks[1:]))
+
+
+def known(corpus, shares, truth=None):
+    """The corpus with its tags as the truth, or one truth for all."""
+    tracks = (dataclasses.replace(t, truth=t.tags if truth is None else truth) for t in corpus.tracks)
+    return dataclasses.replace(corpus, tracks=tuple(tracks), annotated=shares)
 
 
 def fingerprint(corpus, name, num_shards, features):
@@ -84,6 +91,16 @@ def test_what_changes_no_byte_changes_no_fingerprint(what):
 def test_what_changes_the_records_changes_the_fingerprint(what):
     corpus = made(20, 4, 4)
     assert fingerprint(*OTHER[what](corpus)) != fingerprint(corpus, "x", 2, FEATURES)
+
+
+def test_truth_and_shares_are_part_of_the_plan():
+    corpora = [known(made(4), {"genre": 1.0}), known(made(4), {"genre": 0.9}), known(made(4), {"genre": 1.0}, (0, 1))]
+    assert len({fingerprint(corpus, "x", 2, FEATURES) for corpus in corpora}) == 3
+
+
+def test_the_plan_of_a_corpus_without_truth_never_changes():
+    """As tfmir 0.2 made it: sets of then are finished, and repaired, by the tfmir of now."""
+    assert fingerprint(made(3, 2, 1), "x", 2, FEATURES).startswith("37bd1377a6f8732b4ef44de6061b23ce")
 
 
 def test_the_plan_deals_every_track_once_and_depends_on_the_settings(corpus):

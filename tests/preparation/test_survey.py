@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -51,6 +52,20 @@ def test_sizes_and_hours_per_split(report):
     }  # fmt: skip
     assert report["tags"]["genre/jazz"] == {"train": 1, "validation": 0, "test": 2}
     assert report["notions"] == {"genre": {"tags": 2, "tracks": {"train": 2, "validation": 1, "test": 2}}}
+
+
+def test_shares_and_the_truth_are_told_where_they_are_known(corpus, report):
+    """Of two tracks to train a quarter is none, of one to validate all; the sixth is the only one of three to test."""
+    assert report["annotated"] is report["truth"] is None
+    assert "## Annotated" not in survey_text(report)
+    tracks = tuple(dataclasses.replace(track, tags=(), truth=(0, 1)) for track in corpus.tracks)
+    tracks = (*tracks[:2], dataclasses.replace(tracks[2], tags=(1,)), *tracks[3:5], corpus.tracks[5])
+    known = survey(dataclasses.replace(corpus, tracks=tracks, annotated={"genre": 0.25}))
+    assert known["annotated"] == {"genre": 0.25}
+    assert known["truth"]["genre/rock"] == {"train": 2, "validation": 1, "test": 2}
+    text = survey_text(known)
+    assert "| genre | 25.0% | 0.0% | 100.0% | 33.3% | 33.3% |" in text
+    assert "| rock | 0 | 1 | 0 | 1 | 5 |" in text
 
 
 def test_what_was_planted_is_found(report):

@@ -62,6 +62,7 @@ def test_a_shard_is_sorted_whatever_the_order_and_its_checksum_is_of_its_bytes(t
     # by hand: 3, 4 and 5 s are 130, 173 and 216 frames; p once, q twice, r once; genre twice, mood once
     assert (results[0].tracks, results[0].frames) == (3, 130 + 173 + 216)
     assert (results[0].tag_counts, results[0].notion_counts) == ((1, 2, 1), (2, 1))
+    assert results[0].truth_counts == (0, 0, 0)
 
 
 def test_isolation_is_another_process_and_the_same_samples(tmp_path, monkeypatch):
@@ -97,12 +98,13 @@ def test_the_stored_log_mel_is_that_of_the_file(records, audio_folder):
 
 def test_a_shard_names_what_it_rejects_and_keeps_the_rest(tmp_path, audio_folder):
     (tmp_path / "bad.mp3").write_text("no music")
-    good = Track("z", str(audio_folder / "00.flac"), "train", (0,))
-    bad = Track("a", str(tmp_path / "bad.mp3"), "train", (1,))
+    good = Track("z", str(audio_folder / "00.flac"), "train", (0,), truth=(0, 1))
+    bad = Track("a", str(tmp_path / "bad.mp3"), "train", (1,), truth=(1,))
     result = write_shard(
         [good, bad], str(tmp_path / "shard"), vocabulary=Vocabulary.from_dict({"genre": ["p", "q"]}), features=FEATURES
     )
     assert (result.tracks, result.tag_counts, result.notion_counts) == (1, (1, 0), (1,))
+    assert result.truth_counts == (1, 1)
     assert [(row[0], "cannot be decoded" in row[2]) for row in result.rejected] == [("a", True)]
 
 

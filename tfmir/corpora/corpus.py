@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Mapping
 
 from tfmir.vocabulary import Vocabulary
 
@@ -21,6 +22,7 @@ class Track:
       tags: sorted indices into the corpus' vocabulary; may be empty.
       artist_id: may be empty.
       secs: length as the label file gives it, 0 if it does not.
+      truth: as `tags`, all that the track would be tagged with; None where nobody knows.
     """
 
     track_id: str
@@ -29,6 +31,7 @@ class Track:
     tags: tuple[int, ...]
     artist_id: str = ""
     secs: float = 0.0
+    truth: tuple[int, ...] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +42,8 @@ class Corpus:
       licence: what the publisher allows; travels with the records and with every exported model.
       tracks: in the order of the label files.
       empty_notions: notions that the label file has a place for, but no tag.
+      annotated: notion -> share of the tracks that were annotated with it; None where the tags are all that is known.
+        Every track has its truth, or none has.
     """
 
     name: str
@@ -46,6 +51,7 @@ class Corpus:
     vocabulary: Vocabulary
     tracks: tuple[Track, ...]
     empty_notions: tuple[str, ...] = ()
+    annotated: Mapping[str, float] | None = None
 
 
 def stable_fraction(key: str) -> float:

@@ -23,7 +23,8 @@ from tfmir.errors import UserError
 from tfmir.params import FeatureParams
 from tfmir.vocabulary import Vocabulary
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+READABLE_VERSIONS = (2, SCHEMA_VERSION)  # a set of version 2 is one of version 3 without truth
 MANIFEST = "manifest.json"
 LOG_MEL_DTYPE = np.dtype("<f2")
 FEATURE_SPEC = {
@@ -46,13 +47,17 @@ class Shard:
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """One split: totals, how many tracks carry each tag and a tag of each notion, and its shards in order."""
+    """One split: totals, how many tracks carry each tag and a tag of each notion, and its shards in order.
+
+    `truth_counts` are as `tag_counts`, of the whole truth; None where the tags are all that is known.
+    """
 
     tracks: int
     frames: int
     tag_counts: tuple[int, ...]
     notion_counts: tuple[int, ...]
     shards: tuple[Shard, ...]
+    truth_counts: tuple[int, ...] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +68,7 @@ class Manifest:
       features: `FeatureParams.track_params` that the log-mel was computed with.
       splits: split name -> Split.
       plan: fingerprint of the tracks, tags and settings that the set was made from.
+      annotated: notion -> share of the tracks that was to be annotated, where the truth stands beside the tags.
     """
 
     name: str
@@ -73,6 +79,12 @@ class Manifest:
     splits: dict[str, Split]
     plan: str = ""
     schema_version: int = SCHEMA_VERSION
+    annotated: dict[str, float] | None = None
+
+    @property
+    def has_truth(self) -> bool:
+        """Whether every track has its truth beside its tags."""
+        return self.annotated is not None
 
     @property
     def shards(self) -> list[Shard]:
@@ -89,16 +101,17 @@ class Manifest:
 
 @dataclasses.dataclass(frozen=True)
 class StoredTrack:
-    """One track read back; `log_mel` is float16 [frames, mels] before the z-score."""
+    """One track read back; `log_mel` is float16 [frames, mels] before the z-score, `truth` as in `corpus.Track`."""
 
     track_id: str
     artist_id: str
     tags: tuple[int, ...]
     log_mel: np.ndarray
+    truth: tuple[int, ...] | None = None
 
 
 def serialize(track: Track, log_mel: np.ndarray) -> bytes:
-    """A `tf.train.Example` with the fields of FEATURE_SPEC; `log_mel` is float [frames, mels]."""
+    """A `tf.train.Example` with the fields of FEATURE_SPEC, and `truth` if known; `log_mel` is float [frames, mels]."""
     frames = np.ascontiguousarray(log_mel, LOG_MEL_DTYPE)
     feature = {
         "track_id": _bytes(track.track_id.encode()),
@@ -107,6 +120,8 @@ def serialize(track: Track, log_mel: np.ndarray) -> bytes:
         "num_frames": _ints([len(frames)]),
         "tags": _ints(track.tags),
     }
+    if track.truth is not None:
+        feature["truth"] = _ints(track.truth)
     return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString(deterministic=True)
 
 
@@ -119,6 +134,7 @@ def parse(serialized: bytes, num_mels: int) -> StoredTrack:
         artist_id=feature["artist_id"].bytes_list.value[0].decode(),
         tags=tuple(feature["tags"].int64_list.value),
         log_mel=log_mel.reshape(-1, num_mels),
+        truth=tuple(feature["truth"].int64_list.value) if "truth" in feature else None,
     )
 
 
@@ -174,11 +190,9 @@ def load_manifest(records: str) -> Manifest:
             f"--records={records}: no {MANIFEST} there: make it with python -m tfmir.prepare --output={records}"
         )
     value = files.read_json(path)
-    if value.get("schema_version") != SCHEMA_VERSION:
-        found = value.get("schema_version")
-        raise UserError(
-            f"{path}: schema version {found}, expected {SCHEMA_VERSION}: remove the set and prepare it again"
-        )
+    if (found := value.get("schema_version")) not in READABLE_VERSIONS:
+        expected = " or ".join(map(str, reversed(READABLE_VERSIONS)))
+        raise UserError(f"{path}: schema version {found}, expected {expected}: remove the set and prepare it again")
     try:
         return Manifest(**value | {"vocabulary": Vocabulary.from_dict(value["vocabulary"]), "splits": _splits(value)})
     except (KeyError, TypeError) as error:
@@ -211,6 +225,7 @@ def _splits(value: dict[str, Any]) -> dict[str, Split]:
             tag_counts=tuple(split["tag_counts"]),
             notion_counts=tuple(split["notion_counts"]),
             shards=tuple(Shard(**shard) for shard in split["shards"]),
+            truth_counts=None if split.get("truth_counts") is None else tuple(split["truth_counts"]),
         )
         for name, split in value["splits"].items()
     }

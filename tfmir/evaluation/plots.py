@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -43,39 +44,52 @@ def shows_leakage(matrix: Sequence[Sequence[float | None]]) -> bool:
     return len(matrix) > 1 and any(share is not None for share in matrix[0])
 
 
-def tsne(
-    whole: np.ndarray,
-    subspaces: Mapping[str, np.ndarray],
-    labels: np.ndarray,
-    vocabulary: Vocabulary,
-    path: files.Path,
-    *,
-    seed: int = 0,
-) -> None:
-    """Whole space and each sub-space in two dimensions, coloured by the notion's most frequent tags.
+@dataclasses.dataclass(frozen=True)
+class Maps:
+    """Spaces in two dimensions, of the first tracks: float64 [points, 2].
+
+    Attributes:
+      whole: the whole space.
+      subspaces: notion -> its sub-space; empty for a system without.
+    """
+
+    whole: np.ndarray
+    subspaces: dict[str, np.ndarray]
+
+
+def map_spaces(whole: np.ndarray, subspaces: Mapping[str, np.ndarray], *, seed: int = 0) -> Maps:
+    """t-SNE of the whole space and of each sub-space.
 
     Args:
       whole: float32 [tracks, dim], unit norm; `LEAST_POINTS` tracks or more.
       subspaces: notion -> float32 [tracks, dim / notions], unit norm; empty for a system without.
+      seed: seed of the t-SNE.
+    """
+    parts = {notion: project(part[:_MAX_POINTS], seed) for notion, part in subspaces.items()}
+    return Maps(project(whole[:_MAX_POINTS], seed), parts)
+
+
+def tsne(maps: Maps, labels: np.ndarray, vocabulary: Vocabulary, path: files.Path) -> None:
+    """Whole space and each sub-space in two dimensions, coloured by the notion's most frequent tags.
+
+    Args:
+      maps: what `map_spaces` gives.
       labels: bool [tracks, tags].
       vocabulary: tags and notions.
       path: path of the PNG.
-      seed: seed of the t-SNE.
     """
-    rows = np.arange(len(whole))[:_MAX_POINTS]
-    labels = labels[rows]
+    labels, rows = labels[: len(maps.whole)], 1 + bool(maps.subspaces)
     figure, axes = plt.subplots(
-        1 + bool(subspaces),
+        rows,
         len(vocabulary.notions),
-        figsize=(3.1 * len(vocabulary.notions), 3.4 * (1 + bool(subspaces))),
+        figsize=(3.1 * len(vocabulary.notions), 3.4 * rows),
         squeeze=False,
         layout="constrained",
     )
-    points = project(whole[rows], seed)
     for column, notion in enumerate(vocabulary.notions):
-        _scatter(axes[0, column], points, labels, vocabulary, notion, f"whole space, by {notion}")
-        if subspaces:
-            part = project(subspaces[notion][rows], seed)
+        _scatter(axes[0, column], maps.whole, labels, vocabulary, notion, f"whole space, by {notion}")
+        if maps.subspaces:
+            part = maps.subspaces[notion]
             _scatter(axes[1, column], part, labels, vocabulary, notion, f"{notion} sub-space")
     save(figure, path)
 

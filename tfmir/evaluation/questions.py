@@ -14,6 +14,7 @@ from tfmir.errors import UserError
 from tfmir.evaluation.triplets import COUNT, draw_track_triplets, draw_triplets
 from tfmir.vocabulary import Vocabulary
 
+LABELS, TRUTH = "labels", "truth"  # what figures are taken against: the tags that training saw, or all that are right
 _NONE = np.empty([0, 3], np.int32)  # stored where no triplets can be drawn
 
 
@@ -47,14 +48,28 @@ def draw_questions(
 
 
 def stored_questions(
-    records: str, manifest: Manifest, split: str, labels: np.ndarray, excerpt_tracks: np.ndarray
+    records: str,
+    manifest: Manifest,
+    split: str,
+    labels: np.ndarray,
+    excerpt_tracks: np.ndarray,
+    *,
+    against: str = LABELS,
 ) -> Questions:
     """The questions about a split, `<records>/triplets-<split>.npz`; drawn and written if they are not there yet.
 
     Those of other shards, excerpts or numbers are drawn anew. A record set that cannot be written to is no error:
     the same seed gives the same triplets.
+
+    Args:
+      records: directory of the record set.
+      manifest: manifest of the record set.
+      split: train, validation or test.
+      labels: bool [tracks, tags], of what the questions are about.
+      excerpt_tracks: int [excerpts], the track of each excerpt, ascending.
+      against: LABELS, or TRUTH, whose questions stand in a file of their own, `triplets-<split>-truth.npz`.
     """
-    path = files.to_path(records) / f"triplets-{split}.npz"
+    path = files.to_path(records) / f"triplets-{split}{'' if against == LABELS else f'-{against}'}.npz"
     shards = [shard.sha256 for shard in manifest.splits[split].shards]
     key = hashlib.sha256(f"{shards} {len(excerpt_tracks)} {COUNT}".encode()).hexdigest()
     stored = _load(path, key, manifest.vocabulary)

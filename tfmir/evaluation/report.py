@@ -6,7 +6,8 @@
                   "cpu_seconds": number} or null,
      "human": {"triplets": int, "votes": int, "whole": interval, "subspaces": {notion: interval},
                "inner_product": interval or null} or null,
-     "undefined": {figure: reason}, "weights_sha256": checksum of the weights that were evaluated}
+     "undefined": {figure: reason}, "weights_sha256": checksum of the weights that were evaluated,
+     "against": "labels" or "truth"}
 
     contender   recall          {k: interval}, whole space by inner product, all tags
                 recall_notion   {notion: {k: interval}}, own sub-space if disentangled, that notion's tags
@@ -22,6 +23,8 @@
     undefined   why a figure is null that the system could have had, on another test split: {"recall 8": "needs more
                 than 8 tracks, the test split has 6", "triplets mood": …, "leakage mood": (a column), "tsne.png": …}.
                 It is null for the baselines and under `cosine` and `inner_product`, too. Absent from older reports
+    against     what is right: the labels of the test split, or the whole truth that the records keep beside them (in
+                `<run>/truth/report.json`, by evaluate --truth). Absent from older reports, which are of labels
 
 What a contender does not have (scores, sub-spaces) is null. Any number or interval may be null where it is undefined;
 means over tags and notions are over those that are defined. Retrieval is by inner product, by which plain
@@ -39,7 +42,7 @@ import numpy as np
 
 from tfmir.errors import UserError
 from tfmir.evaluation.bootstrap import Interval, interval, ratio_interval
-from tfmir.evaluation.questions import Questions, draw_questions
+from tfmir.evaluation.questions import LABELS, Questions, draw_questions
 from tfmir.evaluation.retrieval import KS, recall_at_k
 from tfmir.evaluation.tagging import macro_roc_auc_interval, pr_auc, roc_auc
 from tfmir.evaluation.triplets import correct, leakage_gap, leakage_matrix
@@ -78,6 +81,7 @@ def build_report(
     baselines: Mapping[str, Contender],
     *,
     questions: Questions | None = None,
+    against: str = LABELS,
     seed: int = 0,
 ) -> dict[str, Any]:
     """All figures of the system and of its baselines on the same tracks, triplets and resamples.
@@ -89,6 +93,7 @@ def build_report(
       system: what the run has learnt.
       baselines: name -> what it must beat.
       questions: the triplets to predict; None draws some, without those of tracks.
+      against: what `labels` are: LABELS or TRUTH.
       seed: seed of triplets and bootstrap.
 
     Returns:
@@ -111,6 +116,7 @@ def build_report(
         "ratios": {"recall_1_over_statistics": _ratio(labels, system, statistics, seed)} if statistics else {},
         "training": None,
         "human": None,
+        "against": against,
     }
     undefined = undefined_figures(report, vocabulary, labels, with_excerpts=system.excerpts is not None)
     return {**report, "undefined": undefined}

@@ -13,10 +13,11 @@ from tfmir import files
 from tfmir.corpora.votes import HumanTriplet, votes_on_songs
 from tfmir.data.records import Manifest
 from tfmir.data.run_records import records_of
+from tfmir.errors import UserError
 from tfmir.evaluation import plots
 from tfmir.evaluation.baselines import baselines
 from tfmir.evaluation.human import agreement, embed_clips
-from tfmir.evaluation.questions import stored_questions
+from tfmir.evaluation.questions import LABELS, TRUTH, stored_questions
 from tfmir.evaluation.report import Contender, build_report, training_time
 from tfmir.evaluation.tables import headline, report_text
 from tfmir.inference.subspaces import subspace_embeddings
@@ -24,10 +25,17 @@ from tfmir.inference.tracks import EmbeddedTracks, embed_tracks
 from tfmir.inference.weights import load_system
 from tfmir.markdown import pictures
 from tfmir.run_directory import Run, load_history, locked, trained_run
+from tfmir.searching.maps import LEAST_POINTS
 
 
 def evaluate_run(
-    path: str, *, records: str = "", with_baselines: bool = True, human_triplets: str = "", audio_dir: str = ""
+    path: str,
+    *,
+    records: str = "",
+    with_baselines: bool = True,
+    with_truth: bool = False,
+    human_triplets: str = "",
+    audio_dir: str = "",
 ) -> dict[str, Any]:
     """Evaluates a run on the test split; writes report.json, report.md, figures/ and test.npz into its directory.
 
@@ -35,69 +43,123 @@ def evaluate_run(
       path: the run directory.
       records: directory of its record set, if that was moved since the training.
       with_baselines: whether chance, statistics and the untrained encoder stand beside it.
+      with_truth: whether the same is written against the truth, into the folder `truth` of the run directory.
       human_triplets: file of votes of listeners; empty: none.
       audio_dir: folder of the songs that they have voted on.
 
     Returns:
-      The report, see `report.py`.
+      The report against the labels, see `report.py`.
 
     Raises:
-      UserError: no trained run, one that is being trained, other records than its own or without test tracks, or votes
-        that cannot be used.
+      UserError: no trained run, one that is being trained, other records than its own or without test tracks or truth,
+        or votes that cannot be used.
     """
     votes = votes_on_songs(human_triplets, audio_dir)
     run, manifest = records_of(trained_run(path), records)
+    if with_truth and not manifest.has_truth:
+        raise UserError(
+            f"--truth: {run.records} has labels only: leave --truth out, or take records that keep the truth beside "
+            "them, of prepare --corpus=demo --annotated=…"
+        )
     with locked(run):
-        report = _report(run, manifest, with_baselines=with_baselines, votes=votes, audio_dir=audio_dir)
-    print(f"\n{headline(report)}\nreport: {run.path / 'report.md'}, figures: {run.path / 'figures'}")
-    return report
+        reports = _evaluate(
+            run, manifest, with_baselines=with_baselines, with_truth=with_truth, votes=votes, audio_dir=audio_dir
+        )
+    for against, report in reports.items():
+        folder = report_folder(run, against)
+        print(f"\nagainst the {against}:\n" if with_truth else "")
+        print(f"{headline(report)}\nreport: {folder / 'report.md'}, figures: {folder / 'figures'}")
+    return reports[LABELS]
 
 
-def _report(
-    run: Run, manifest: Manifest, *, with_baselines: bool, votes: Sequence[HumanTriplet], audio_dir: str
-) -> dict[str, Any]:
+def report_folder(run: Run, against: str) -> files.Path:
+    """Where the report against LABELS or TRUTH is: the run directory, or a folder in it."""
+    return run.path if against == LABELS else run.path / against
+
+
+def _evaluate(
+    run: Run,
+    manifest: Manifest,
+    *,
+    with_baselines: bool,
+    with_truth: bool,
+    votes: Sequence[HumanTriplet],
+    audio_dir: str,
+) -> dict[str, dict[str, Any]]:
+    """LABELS and TRUTH -> report; the tracks are embedded once, and all is computed before the first is written."""
     system = load_system(run)
     test = embed_tracks(system, run.records, manifest, "test")
-    questions = stored_questions(run.records, manifest, "test", test.labels, test.excerpt_tracks)
     switches = run.params.system
     scores = system.scores(tf.constant(test.embeddings)).numpy()
     ours = Contender(test.embeddings, scores, switches.disentangled, switches.normalized, test.excerpts)
     others = baselines(run, manifest, test) if with_baselines else {}
-    report = build_report(run.path.name, run.vocabulary, test.labels, ours, others, questions=questions)
+    human = dataclasses.asdict(agreement(system, votes, embed_clips(system, votes, audio_dir))) if votes else None
     history = load_history(run)
-    report["training"] = training_time(history)
-    if votes:
-        report["human"] = dataclasses.asdict(agreement(system, votes, embed_clips(system, votes, audio_dir)))
-    report["weights_sha256"] = files.sha256(run.best_weights)
-    report["undefined"] |= plots.undrawn(report)
-    _write(run, test, report, history)
-    return report
+    known = {"training": training_time(history), "human": human, "weights_sha256": files.sha256(run.best_weights)}
+    right = {LABELS: test.labels} | ({TRUTH: test.truth} if with_truth and test.truth is not None else {})
+    reports = {}
+    for against, labels in right.items():
+        questions = stored_questions(run.records, manifest, "test", labels, test.excerpt_tracks, against=against)
+        report = build_report(run.path.name, run.vocabulary, labels, ours, others, questions=questions, against=against)
+        reports[against] = report | known | {"undefined": report["undefined"] | plots.undrawn(report)}
+    _write_tracks(run, test)
+    maps = _maps(run, test)
+    for against, labels in reversed(right.items()):  # that of the labels last: it says that all is there
+        _write(report_folder(run, against), run, labels, maps, reports[against], history)
+    return reports
 
 
-def _write(run: Run, test: EmbeddedTracks, report: dict[str, Any], history: list[dict[str, float]]) -> None:
-    with files.replacing(run.path / "test.npz") as temporary:
-        np.savez(temporary, track_ids=np.array(test.track_ids), embeddings=test.embeddings, labels=test.labels)
-    captions = _draw(run, test, report, history)
-    text = "\n".join(filter(None, [report_text(report), pictures(captions)]))
-    files.write_text(run.path / "report.md", f"# {run.path.name} on {run.corpus}\n\n{text}")
-    files.write_json(run.path / "report.json", report)  # last: a report says that all of the evaluation is there
+def _write_tracks(run: Run, test: EmbeddedTracks) -> None:
+    truth = {} if test.truth is None else {"truth": test.truth}
+    ids = np.array(test.track_ids)
+    files.write_arrays(run.path / "test.npz", track_ids=ids, embeddings=test.embeddings, labels=test.labels, **truth)
 
 
-def _draw(run: Run, test: EmbeddedTracks, report: dict[str, Any], history: list[dict[str, float]]) -> dict[str, str]:
-    """The pictures for which there is something to draw, and no others of an earlier evaluation: name -> caption."""
+def _maps(run: Run, test: EmbeddedTracks) -> plots.Maps | None:
+    """The spaces to draw, computed once for all reports; None if there are too few tracks."""
+    if len(test.track_ids) < LEAST_POINTS:
+        return None
     parts = subspace_embeddings(test.embeddings, run.vocabulary) if run.params.system.disentangled else {}
+    return plots.map_spaces(test.embeddings, parts)
+
+
+def _write(
+    folder: files.Path,
+    run: Run,
+    labels: np.ndarray,
+    maps: plots.Maps | None,
+    report: dict[str, Any],
+    history: list[dict[str, float]],
+) -> None:
+    captions = _draw(folder / "figures", run, labels, maps, report, history)
+    text = "\n".join(filter(None, [report_text(report), pictures(captions)]))
+    against = "" if report["against"] == LABELS else f", against the {report['against']}"
+    files.write_text(folder / "report.md", f"# {run.path.name} on {run.corpus}{against}\n\n{text}")
+    files.write_json(folder / "report.json", report)  # last: a report says that all of the evaluation is there
+
+
+def _draw(
+    folder: files.Path,
+    run: Run,
+    labels: np.ndarray,
+    maps: plots.Maps | None,
+    report: dict[str, Any],
+    history: list[dict[str, float]],
+) -> dict[str, str]:
+    """The pictures for which there is something to draw, and no others of an earlier evaluation: name -> caption."""
     leakage = report["system"]["leakage"]
     drawing: dict[str, Callable[[files.Path], None]] = {
-        "tsne.png": lambda path: plots.tsne(test.embeddings, parts, test.labels, run.vocabulary, path),
         "recall.png": lambda path: plots.recall_curves(report, path),
         "leakage.png": lambda path: plots.leakage(np.array(leakage, np.float64), run.vocabulary.notions, path),
         "training.png": lambda path: plots.training_curves(history, path),
     }
+    if maps:
+        drawing["tsne.png"] = lambda path: plots.tsne(maps, labels, run.vocabulary, path)
     missing = {*report["undefined"], *([] if leakage else ["leakage.png"]), *([] if history else ["training.png"])}
-    for name, draw in drawing.items():
-        path = run.path / "figures" / name
-        if name in missing:
-            path.unlink(missing_ok=True)
+    drawn = {name: caption for name, caption in plots.CAPTIONS.items() if name in drawing and name not in missing}
+    for name in plots.CAPTIONS:
+        if name in drawn:
+            drawing[name](folder / name)
         else:
-            draw(path)
-    return {name: caption for name, caption in plots.CAPTIONS.items() if name not in missing}
+            (folder / name).unlink(missing_ok=True)
+    return drawn

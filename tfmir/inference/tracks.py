@@ -10,7 +10,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from tfmir.data.pipeline import fixed_excerpts
-from tfmir.data.records import Manifest
+from tfmir.data.records import Manifest, read_tracks
 from tfmir.model.system import System
 
 _BATCH = 64
@@ -26,6 +26,7 @@ class EmbeddedTracks:
       embeddings: float32 [tracks, dim], unit norm for a normalised system.
       excerpts: float32 [excerpts, dim], the same of every consecutive excerpt.
       excerpt_tracks: int64 [excerpts], the track of each excerpt: its number, ascending from 0.
+      truth: bool [tracks, tags], all that each track would be tagged with, where the records know; else None.
     """
 
     track_ids: tuple[str, ...]
@@ -33,6 +34,7 @@ class EmbeddedTracks:
     embeddings: np.ndarray
     excerpts: np.ndarray
     excerpt_tracks: np.ndarray
+    truth: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +53,7 @@ class _Excerpts:
 def embed_tracks(
     system: System, records: str, manifest: Manifest, split: str, *, description: str = ""
 ) -> EmbeddedTracks:
-    """Every track of a split, which is read once.
+    """Every track of a split, with its truth where the records have one.
 
     Args:
       system: any system.
@@ -60,13 +62,18 @@ def embed_tracks(
       split: train, validation or test.
       description: what the progress bar says.
     """
-    return _of_tracks(system, list(_excerpts(system, records, manifest, split, description=description)))
+    embedded = _of_tracks(system, list(_excerpts(system, records, manifest, split, description=description)))
+    if not manifest.has_truth:
+        return embedded
+    truth = {track.track_id: track.truth or () for track in read_tracks(records, manifest, split)}
+    rows = [truth[track_id] for track_id in embedded.track_ids]
+    return dataclasses.replace(embedded, truth=manifest.vocabulary.multi_hot(rows))
 
 
 def stream_tracks(
     system: System, records: str, manifest: Manifest, split: str, *, description: str = ""
 ) -> Iterator[EmbeddedTracks]:
-    """As `embed_tracks`, a few whole tracks at a time: what is held does not grow with the split."""
+    """As `embed_tracks`, without truth, a few whole tracks at a time: what is held does not grow with the split."""
     held: list[_Excerpts] = []
     for batch in _excerpts(system, records, manifest, split, description=description):
         whole = batch.tracks < batch.tracks[-1]  # the last track may go on in the next batch

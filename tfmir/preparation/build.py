@@ -170,9 +170,17 @@ def _manifest(corpus: Corpus, name: str, plan: Plan, done: dict[str, ShardResult
             tag_counts=_totals(result.tag_counts for result in results),
             notion_counts=_totals(result.notion_counts for result in results),
             shards=tuple(Shard(result.file, result.tracks, result.sha256) for result in results),
+            truth_counts=None if corpus.annotated is None else _totals(result.truth_counts for result in results),
         )
     return Manifest(
-        name, corpus.name, corpus.licence, features.track_params, corpus.vocabulary, splits, plan.fingerprint
+        name,
+        corpus.name,
+        corpus.licence,
+        features.track_params,
+        corpus.vocabulary,
+        splits,
+        plan.fingerprint,
+        annotated=None if corpus.annotated is None else dict(corpus.annotated),
     )
 
 
@@ -185,6 +193,11 @@ def _summarise(folder: files.Path, manifest: Manifest, corpus: Corpus, features:
     hours = sum(split.frames for split in manifest.splits.values()) * features.hop_length / features.sample_rate / 3600
     size = sum(files.size(folder / shard.file) for split in manifest.splits.values() for shard in split.shards)
     print(f"{folder}: {kept} tracks, {hours:.2f} hours, {size / 1e6:.1f} MB, {len(corpus.tracks) - kept} rejected")
+    for split, of in manifest.splits.items():
+        if manifest.annotated and of.tracks:
+            shares = zip(manifest.annotated.items(), of.notion_counts, strict=True)
+            said = ", ".join(f"{n} {count / of.tracks:.1%} (asked {asked:.1%})" for (n, asked), count in shares)
+            print(f"{split}: annotated with {said}")
     for split in SPLITS:
         if not manifest.splits[split].tracks and any(track.split == split for track in corpus.tracks):
             print(f"warning: every track of the {split} split is rejected: see {folder / REJECTED}", file=sys.stderr)

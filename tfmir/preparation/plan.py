@@ -7,10 +7,11 @@ import hashlib
 import json
 
 from tfmir.corpora.corpus import SPLITS, Corpus, Track
-from tfmir.data.records import SCHEMA_VERSION, shard_name, shard_of
+from tfmir.data.records import shard_name, shard_of
 from tfmir.params import FeatureParams
 
 _TRACKS_PER_SHARD = 100
+_SHARD_VERSION = 2  # of the manifests with which shards without truth got the bytes that they have
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,13 +46,16 @@ def make_plan(corpus: Corpus, name: str, *, num_shards: int, features: FeaturePa
             members[shard_of(track.track_id, count)].append(track)
         for index, dealt in enumerate(members):
             shards[split, shard_name(name, split, index, count)] = tuple(dealt)
-    content = {
-        "schema": SCHEMA_VERSION,
+    content: dict[str, object] = {
+        "schema": _SHARD_VERSION,
         "features": features.track_params,
         "vocabulary": corpus.vocabulary.to_dict(),
         "tracks": sorted((t.track_id, t.split, t.tags, t.artist_id) for t in corpus.tracks),
         "shards": [file for _, file in shards],
     }
+    if corpus.annotated is not None:
+        content["annotated"] = corpus.annotated
+        content["truth"] = sorted((t.track_id, t.truth) for t in corpus.tracks)
     earlier = content | {"tracks": sorted((t.track_id, t.path, t.split, t.tags, t.artist_id) for t in corpus.tracks)}
     return Plan(shards, _sha256(content), _sha256(earlier))
 

@@ -113,7 +113,15 @@ def survey(corpus: Corpus, facts: Iterable[FileFacts] = ()) -> dict[str, Any]:
         "files_looked_at": len(found),
         "duplicates": sorted(sorted(ids) for ids in by_content.values() if len(ids) > 1),
         "problems": {track_id: fact.problem for track_id, fact in sorted(found.items()) if fact.problem},
+        "annotated": None if corpus.annotated is None else dict(corpus.annotated),
+        "truth": None if corpus.annotated is None else _truth(corpus, split_of),
     }
+
+
+def _truth(corpus: Corpus, split_of: np.ndarray) -> dict[str, dict[str, int]]:
+    """Tag -> split -> tracks that would carry it if all were annotated."""
+    truth = corpus.vocabulary.multi_hot([track.truth or () for track in corpus.tracks])
+    return {tag: _per_split(split_of, truth[:, i]) for i, tag in enumerate(corpus.vocabulary.tags)}
 
 
 def survey_text(report: Mapping[str, Any]) -> str:
@@ -134,6 +142,7 @@ def survey_text(report: Mapping[str, Any]) -> str:
         + (f"{report['files_looked_at']} files looked at.\n" if report["files_looked_at"] else "No audio looked at.\n"),
         "## What to mend\n",
         *_findings(report),
+        *_annotated(report),
         "## Tags\n",
         *(_tags_of(report, notion) for notion in report["notions"]),
     ]
@@ -156,14 +165,27 @@ def _findings(report: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _annotated(report: Mapping[str, Any]) -> list[str]:
+    """Asked and found shares of annotated tracks, where the truth is known."""
+    if report["annotated"] is None:
+        return []
+    rows = []
+    for notion, asked in report["annotated"].items():
+        found, tracks = (_row(counts) for counts in (report["notions"][notion]["tracks"], report["tracks"]))
+        shares = (int(n) / int(of) if int(of) else None for n, of in zip(found, tracks, strict=True))
+        rows.append([notion, f"{asked:.1%}", *("–" if share is None else f"{share:.1%}" for share in shares)])
+    return ["## Annotated\n", table(["share of the tracks", "asked", *SPLITS, "all"], rows)]
+
+
 def _tags_of(report: Mapping[str, Any], notion: str) -> str:
+    truth = report["truth"]
     rows: list[list[str]] = [
-        [tag.split("/", 1)[1], *_row(counts)]
+        [tag.split("/", 1)[1], *_row(counts), *([str(sum(truth[tag].values()))] if truth else [])]
         for tag, counts in report["tags"].items()
         if tag.split("/", 1)[0] == notion
     ]
     rows.sort(key=lambda row: -int(row[-1]))
-    return table([notion, *SPLITS, "all"], rows)
+    return table([notion, *SPLITS, "all", *(["in truth"] if truth else [])], rows)
 
 
 def _list(title: str, items: list[str]) -> str:

@@ -33,6 +33,7 @@ class ShardResult:
       notion_counts: how many of its tracks carry a tag of each notion.
       rejected: (track id, path, reason) of every track left out, each on one line.
       remarks: (track id, path, remark) of every track that is in it although something is wrong with its file.
+      truth_counts: as `tag_counts`, of the tracks' truth; zeros where they have none.
     """
 
     file: str
@@ -43,6 +44,7 @@ class ShardResult:
     notion_counts: tuple[int, ...]
     rejected: tuple[tuple[str, str, str], ...]
     remarks: tuple[tuple[str, str, str], ...] = ()
+    truth_counts: tuple[int, ...] = ()
 
 
 def write_shard(
@@ -65,10 +67,11 @@ def write_shard(
                     continue
                 remarked += [(track.track_id, track.path, remark) for remark in said]
                 writer.write(serialize(track, track_log_mel))
-                kept.append(track.tags)
+                kept.append(track)
                 frames += len(track_log_mel)
         digest = files.sha256(temporary)
-    labels = vocabulary.multi_hot(kept)
+    labels = vocabulary.multi_hot([track.tags for track in kept])
+    truth = vocabulary.multi_hot([track.truth or () for track in kept])
     return ShardResult(
         file=files.to_path(path).name,
         sha256=digest,
@@ -78,6 +81,7 @@ def write_shard(
         notion_counts=tuple(vocabulary.carried(labels).sum(axis=0).tolist()),
         rejected=tuple(rejected),
         remarks=tuple(remarked),
+        truth_counts=tuple(truth.sum(axis=0).tolist()),
     )
 
 

@@ -1,7 +1,8 @@
 """The demo corpus: rendered music that comes with the package, its tags, splits and files.
 
 Every track is drawn from four independent notions; key, melody, levels, equalisers and the drum kit vary freely.
-Track `i` of a split depends on the seed, the split and `i` alone, so any process may render any of them.
+Track `i` of a split depends on the seed, the split and `i` alone, so any process may render any of them. There are two
+kinds of tags, and with them two corpora: about equally frequent ones, or Zipf's (`zipf.py`).
 
 >>> track = demo_tracks(seed=0, sizes={"test": 3})[2]
 >>> track.path, track.artist
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import functools
 import os
 from collections.abc import Mapping, Sequence
 
@@ -23,6 +25,7 @@ from tfmir.corpora.corpus import SPLITS
 from tfmir.corpora.demo.arrangement import Score, arrange
 from tfmir.corpora.demo.mastering import master
 from tfmir.corpora.demo.synthesis import SAMPLE_RATE, render_hits, render_notes
+from tfmir.corpora.demo.zipf import BLOCK, deal_block
 from tfmir.errors import UserError
 
 NOTIONS: dict[str, tuple[str, ...]] = {
@@ -68,8 +71,13 @@ class DemoTrack:
     tags: dict[str, tuple[str, ...]]
 
 
-def demo_tracks(*, seed: int = 0, sizes: Mapping[str, int] = SPLIT_SIZES) -> list[DemoTrack]:
+def demo_tracks(*, seed: int = 0, sizes: Mapping[str, int] = SPLIT_SIZES, zipf: bool = False) -> list[DemoTrack]:
     """Describes the corpus' tracks; nothing is rendered.
+
+    Args:
+      seed: same seed, same tracks.
+      sizes: split -> tracks.
+      zipf: tags in Zipf's proportions and of every notion, see `zipf.py`; else about equally frequent.
 
     Raises:
       UserError: `sizes` names a split that does not exist.
@@ -77,7 +85,8 @@ def demo_tracks(*, seed: int = 0, sizes: Mapping[str, int] = SPLIT_SIZES) -> lis
     for split in sizes:
         if split not in SPLITS:
             raise UserError(f"split {split!r} of the demo corpus is unknown: use {', '.join(SPLITS)}")
-    return [_describe(seed, split, index) for split, size in sizes.items() for index in range(size)]
+    describe = _describe_zipf if zipf else _describe
+    return [describe(seed, split, index) for split, size in sizes.items() for index in range(size)]
 
 
 def render(track: DemoTrack, *, seed: int) -> np.ndarray:
@@ -131,6 +140,29 @@ def _describe(seed: int, split: str, index: int) -> DemoTrack:
         "instrument": tuple(tag for tag in NOTIONS["instrument"] if tag in players),
         "era": (str(rng.choice(NOTIONS["era"], p=_WEIGHTS["era"])),),
     }
+    return _track(split, index, tags)
+
+
+def _describe_zipf(seed: int, split: str, index: int) -> DemoTrack:
+    block, row = divmod(index, BLOCK)
+    dealt = _deal(seed, split, block)
+    return _track(split, index, {notion: tags[row] for notion, tags in dealt.items()})
+
+
+@functools.lru_cache(maxsize=4)
+def _deal(seed: int, split: str, block: int) -> dict[str, list[tuple[str, ...]]]:
+    """Notion -> tags of each track of a block."""
+    aspect_of = [next(i for i, aspect in enumerate(_MOOD_ASPECTS) if tag in aspect) for tag in NOTIONS["mood"]]
+    dealt = {}
+    for notion, tags in NOTIONS.items():
+        rng = _rng(seed, split, block, f"zipf {notion}")
+        group_of = aspect_of if notion == "mood" else None
+        numbers = deal_block(notion, num_tags=len(tags), group_of=group_of, block=block, rng=rng)
+        dealt[notion] = [tuple(tags[number] for number in of_track) for of_track in numbers]
+    return dealt
+
+
+def _track(split: str, index: int, tags: dict[str, tuple[str, ...]]) -> DemoTrack:
     artist = f"{split}-artist-{index // _TRACKS_PER_ARTIST:03d}"
     return DemoTrack(index, f"{split}/{index:05d}.flac", split, artist, tags)
 
@@ -140,7 +172,7 @@ def _choose(weights: Mapping[str | None, float], rng: np.random.Generator) -> st
 
 
 def _rng(seed: int, split: str, index: int, stage: str) -> np.random.Generator:
-    stages = ("tags", "notes", "mix", "master")
+    stages = ("tags", "notes", "mix", "master", *(f"zipf {notion}" for notion in NOTIONS))
     return np.random.default_rng([seed, SPLITS.index(split), index, stages.index(stage)])
 
 
