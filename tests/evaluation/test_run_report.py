@@ -110,7 +110,8 @@ def test_without_baselines_and_votes_the_system_stands_alone(report, run):
 
 @pytest.fixture(scope="module")
 def known(run, audio_folder, settings, tmp_path_factory):
-    """A copy of the run, on records whose genre is told of a half of the tracks and whose mood of all."""
+    """A copy of the run, on records whose genre is told of a half of the tracks and whose mood of all, with a report
+    against the truth of other weights."""
     place = tmp_path_factory.mktemp("known")
     annotations = settings.parent / "audio/annotations.csv"
     complete = folder.load(str(annotations.parent), str(annotations), name="more", licence="CC0-1.0")
@@ -121,6 +122,8 @@ def known(run, audio_folder, settings, tmp_path_factory):
     shutil.copytree(run.path, place / "run")
     said = json.dumps(stored | {"records": str(place / "records"), "fingerprint": ""})
     (place / "run/params.json").write_text(said)
+    (place / "run/truth/earlier").mkdir(parents=True)
+    (place / "run/truth/report.json").write_text('{"weights_sha256": "of an earlier training"}')
     return load_run(str(place / "run"))
 
 
@@ -168,6 +171,12 @@ def test_the_report_against_the_truth_has_its_own_text_and_pictures(both, known)
     linked = re.findall(r"\]\(figures/(.*?)\)", text)
     assert {path.name for path in (known.path / "truth/figures").iterdir()} == set(linked)
     assert set(linked) == {"tsne.png", "recall.png", "training.png"}
+
+
+def test_a_report_against_the_truth_stays_until_there_are_other_weights(both, known):
+    run_report._remove_outdated(known.path / "truth", both[0]["weights_sha256"])
+    assert (known.path / "truth/report.json").exists()
+    assert not (known.path / "truth/earlier").exists()
 
 
 def test_records_without_truth_are_refused_and_nothing_is_written(run, snapshot):

@@ -24,6 +24,7 @@ from tfmir.inference.subspaces import subspace_embeddings
 from tfmir.inference.tracks import EmbeddedTracks, embed_tracks
 from tfmir.inference.weights import load_system
 from tfmir.markdown import pictures
+from tfmir.model.system import System
 from tfmir.run_directory import Run, load_history, locked, trained_run
 from tfmir.searching.maps import LEAST_POINTS
 
@@ -87,15 +88,13 @@ def _evaluate(
     audio_dir: str,
 ) -> dict[str, dict[str, Any]]:
     """LABELS and TRUTH -> report; the tracks are embedded once, and all is computed before the first is written."""
-    system = load_system(run)
+    system, history = load_system(run), load_history(run)
     test = embed_tracks(system, run.records, manifest, "test")
-    switches = run.params.system
-    scores = system.scores(tf.constant(test.embeddings)).numpy()
-    ours = Contender(test.embeddings, scores, switches.disentangled, switches.normalized, test.excerpts)
+    ours = _contender(system, test)
     others = baselines(run, manifest, test) if with_baselines else {}
     human = dataclasses.asdict(agreement(system, votes, embed_clips(system, votes, audio_dir))) if votes else None
-    history = load_history(run)
-    known = {"training": training_time(history), "human": human, "weights_sha256": files.sha256(run.best_weights)}
+    weights = files.sha256(run.best_weights)
+    known = {"training": training_time(history), "human": human, "weights_sha256": weights}
     right = {LABELS: test.labels} | ({TRUTH: test.truth} if with_truth and test.truth is not None else {})
     reports = {}
     for against, labels in right.items():
@@ -103,10 +102,23 @@ def _evaluate(
         report = build_report(run.path.name, run.vocabulary, labels, ours, others, questions=questions, against=against)
         reports[against] = report | known | {"undefined": report["undefined"] | plots.undrawn(report)}
     _write_tracks(run, test)
+    _remove_outdated(report_folder(run, TRUTH), weights)
     maps = _maps(run, test)
     for against, labels in reversed(right.items()):  # that of the labels last: it says that all is there
         _write(report_folder(run, against), run, labels, maps, reports[against], history)
     return reports
+
+
+def _contender(system: System, test: EmbeddedTracks) -> Contender:
+    switches, scores = system.params.system, system.scores(tf.constant(test.embeddings)).numpy()
+    return Contender(test.embeddings, scores, switches.disentangled, switches.normalized, test.excerpts)
+
+
+def _remove_outdated(folder: files.Path, weights_sha256: str) -> None:
+    """Removes a report of other weights, which would be taken for one of these where it is not written anew."""
+    report = folder / "report.json"
+    if report.exists() and files.read_json(report)["weights_sha256"] != weights_sha256:
+        files.remove_tree(folder)
 
 
 def _write_tracks(run: Run, test: EmbeddedTracks) -> None:
