@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 CORPORA = ("demo", "folder", "msd", "jamendo", "magnatagatune")
 _RENDERED_PER_TASK = 20
+_RENDERED_GB, _RENDERING_MINUTES = 0.29e-3, 0.07 / 60  # a track, measured (BUILD_NOTES.md)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,9 +53,7 @@ class PrepareParams:
         "", "tab-separated file of tag and notion that chooses and groups the tags (see README)", path=True
     )
     output: str = field(
-        "",
-        "directory of the record set (default: tfrecords/<corpus>, or tfrecords/demo_sparse with --annotated)",
-        path=True,
+        "", "directory of the record set (default: tfrecords/<corpus>; with --annotated demo_sparse)", path=True
     )
     licence: str = field("unknown", "licence of a folder's audio and tags; travels with records and models")
     workers: int = field(0, "processes of the local cluster; 0: one a core", lower=0)
@@ -159,7 +158,7 @@ def report(params: PrepareParams) -> None:
 
 
 def load_corpus(params: PrepareParams) -> Corpus:
-    """The corpus that the flags name; the demo's audio is rendered where it is missing, but for a report.
+    """The corpus that the flags name; the demo's audio is rendered where it is missing, except for a report.
 
     Raises:
       UserError: flags that do not go together, or bad annotations.
@@ -226,7 +225,8 @@ def _render_all(tracks: Sequence[DemoTrack], params: PrepareParams) -> None:
     from tfmir.preparation.engine import run_tasks
 
     if tracks:
-        print(f"rendering {len(tracks)} tracks of the demo corpus to {params.audio}", file=sys.stderr)
+        said = f"{len(tracks) * _RENDERED_GB:.1f} GB, some {len(tracks) * _RENDERING_MINUTES:.0f} minutes of one core"
+        print(f"rendering {len(tracks)} tracks of the demo corpus to {params.audio}: {said}", file=sys.stderr)
     parts = [tracks[i : i + _RENDERED_PER_TASK] for i in range(0, len(tracks), _RENDERED_PER_TASK)]
     for _ in run_tasks(
         _render,
