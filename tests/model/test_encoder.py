@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfmir.evaluation.baselines import statistics_features
 from tfmir.model.encoder import build_encoder
 from tfmir.params import EncoderParams, FeatureParams
 
@@ -26,6 +27,41 @@ def test_width_scales_every_filter_count(multiplier, channels):
     encoder = build_encoder(EncoderParams(width_multiplier=multiplier), FEATURES)
     assert encoder.output.shape[-1] == channels
     assert encoder.get_layer("stem").filters == round(64 * multiplier)
+
+
+@pytest.mark.parametrize(("multiplier", "widths"), [(1.0, (512, 256)), (0.125, (64, 32)), (0.001, (1, 1))])
+def test_statistics_go_through_two_dense_layers_that_the_width_scales(multiplier, widths):
+    """A dense layer of 384 to 512 has 384 · 512 weights, whatever it is written as; with its normalisation 4 · 512."""
+    encoder = build_encoder(EncoderParams("statistics", width_multiplier=multiplier, blocks=3), FEATURES)
+    sizes = [layer.kernel.shape[-2:] for layer in encoder.layers if hasattr(layer, "kernel")]
+    assert sizes == [(384, widths[0]), widths]
+    assert encoder.count_params() == 384 * widths[0] + widths[0] * widths[1] + 4 * sum(widths)
+    assert encoder.output.shape == (None, widths[1])
+
+
+def test_statistics_are_those_of_the_z_scored_log_mel_in_numpy():
+    """By the baseline's function, then W s + b and ReLU twice, in float64."""
+    encoder = build_encoder(EncoderParams("statistics", width_multiplier=0.1, batch_norm=False), FEATURES)
+    x = np.random.default_rng(0).random([5, 129, 128]).astype(np.float32)
+    rows = np.stack([statistics_features((excerpt - 0.2) / 0.25) for excerpt in x]).astype(np.float64)
+    for name in ("dense1", "dense2"):
+        layer = encoder.get_layer(name)
+        layer.bias.assign(np.random.default_rng(1).normal(size=layer.bias.shape))
+        rows = np.maximum(rows @ layer.kernel.numpy()[0, 0] + layer.bias.numpy(), 0)
+    np.testing.assert_allclose(encoder(x), rows, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("batch_norm", [True, False])
+def test_silence_has_finite_gradients_in_the_statistics_encoder(batch_norm):
+    """No deviation, no difference: alone in its batch, and beside an excerpt that is none."""
+    encoder = build_encoder(EncoderParams("statistics", width_multiplier=0.05, batch_norm=batch_norm), FEATURES)
+    for x in (tf.zeros([4, 129, 128]), tf.concat([tf.zeros([1, 129, 128]), tf.random.uniform([3, 129, 128])], 0)):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            loss = tf.reduce_sum(encoder(x, training=True) ** 2)
+        gradients = tape.gradient(loss, [x, *encoder.trainable_variables])
+        assert all(np.isfinite(gradient).all() for gradient in gradients)
+        assert np.isfinite(encoder(x)).all()
 
 
 @pytest.mark.parametrize("batch_norm", [True, False])

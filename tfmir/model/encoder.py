@@ -1,8 +1,10 @@
-"""The Inception-style encoder of the paper's authors (ICASSP 2020, arXiv 2008.03720, section 3).
+"""The encoders: `inception` of the paper's authors (ICASSP 2020, arXiv 2008.03720, section 3), and `statistics`.
 
     log-mel [batch, 129, 128] -> z-score -> stem -> 6 x (naive, dimension reduction) -> average -> [batch, channels]
+    log-mel [batch, 129, 128] -> z-score -> statistics over time -> 2 x dense                   -> [batch, channels]
 
-Facts are theirs, the code is ours. Sizes in the comments are those of width 1.
+Facts of the first are theirs, the code is ours; the second is a baseline, and a bench on which a loss is tried in a
+minute. Sizes in the comments are those of width 1.
 """
 
 from __future__ import annotations
@@ -12,14 +14,15 @@ from keras import layers
 
 from tfmir.model.layers import ZScore
 from tfmir.model.normalization import BatchNorm
+from tfmir.model.statistics import StatisticsOverTime
 from tfmir.params import EncoderParams, FeatureParams
 
 
 def build_encoder(params: EncoderParams, features: FeatureParams) -> keras.Model:
-    """The convolutional part of every system.
+    """What every system has under its embedding.
 
     Args:
-      params: width of the filters and whether batch normalisation follows every convolution.
+      params: which encoder, its width, and whether batch normalisation follows every layer.
       features: size of an excerpt and its z-score.
 
     Returns:
@@ -29,12 +32,8 @@ def build_encoder(params: EncoderParams, features: FeatureParams) -> keras.Model
     build = _Builder(params)
     inputs = keras.Input((features.excerpt_frames, features.num_mels), name="log_mel")
     x = ZScore(mean=features.mean, deviation=features.deviation, name="z_score")(inputs)  # 129 x 128 x 1
-    x = build.conv(x, 64, 5, name="stem")  # 129 x 128 x 64
-    x = layers.MaxPooling2D(2, name="stem_pool")(x)  # 64 x 64 x 64
-    for block in range(1, params.blocks + 1):  # 64 -> 32 -> 16 -> 8 -> 4 -> 2 -> 1
-        x = build.naive(x, f"block{block}_naive")
-        x = build.dimension_reduction(x, f"block{block}_reduce")  # 256 channels
-    x = layers.GlobalAveragePooling2D(name="average")(x)
+    x = build.statistics(x) if params.encoder == "statistics" else build.inception(x)
+    x = layers.GlobalAveragePooling2D(name="average")(x)  # 256
     return keras.Model(inputs, x, name="encoder")
 
 
@@ -43,6 +42,21 @@ class _Builder:
 
     def __init__(self, params: EncoderParams):
         self.params = params
+
+    def inception(self, x: keras.KerasTensor) -> keras.KerasTensor:
+        """The paper's stem and pairs of modules."""
+        x = self.conv(x, 64, 5, name="stem")  # 129 x 128 x 64
+        x = layers.MaxPooling2D(2, name="stem_pool")(x)  # 64 x 64 x 64
+        for block in range(1, self.params.blocks + 1):  # 64 -> 32 -> 16 -> 8 -> 4 -> 2 -> 1
+            x = self.naive(x, f"block{block}_naive")
+            x = self.dimension_reduction(x, f"block{block}_reduce")  # 256 channels
+        return x
+
+    def statistics(self, x: keras.KerasTensor) -> keras.KerasTensor:
+        """Statistics over time and two dense layers, which are convolutions of an image of one pixel."""
+        x = StatisticsOverTime(name="statistics")(x)  # 1 x 1 x 384
+        x = self.conv(x, 512, 1, name="dense1")  # 1 x 1 x 512
+        return self.conv(x, 256, 1, name="dense2")  # 1 x 1 x 256
 
     def conv(self, x: keras.KerasTensor, filters: int, size: int, *, name: str, strides: int = 1) -> keras.KerasTensor:
         """Convolution ('same', He-uniform), normalisation if switched on, ReLU."""
