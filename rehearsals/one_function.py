@@ -1,6 +1,6 @@
 """Draws that the disentangled proxy and the disentangled classification system are one function, also when trained.
 
-    python rehearsals/one_function.py --records=tfrecords/demo --steps=600 --output=docs/comparison/figures/one_function.png
+    python rehearsals/one_function.py --steps=600 --output=docs/comparison/figures/one_function.png
 
 The proxy system's initial weights are mapped onto the classification system, and Adam trains both on the same batches.
 A third run says what rounding alone may do: the proxy system again, with every initial weight moved to the next number.

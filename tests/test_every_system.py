@@ -9,8 +9,8 @@ import tensorflow as tf
 from tests.fixtures.commands import called
 from tfmir.evaluation import run_report
 from tfmir.experiments import systems
-from tfmir.serving import check_bundle
 from tfmir.serving import bundle as bundle_module
+from tfmir.serving import check_bundle
 from tfmir.serving.signatures import signatures
 
 SYSTEMS = [pytest.param(name, "inception", id=name) for name in systems.ALL]

@@ -1,8 +1,8 @@
 """The disentangled proxy system and the disentangled classification system are one function (paper, eqs. 10 and 11).
 
 A mask of the embedding keeps the columns of one dense layer that belong to a notion, so it makes of that layer a
-sub-dense layer for each notion; a proxy's part in its sub-space is a class vector. What the mask hides of a proxy has no
-gradient and no effect.
+sub-dense layer for each notion; a proxy's part in its sub-space is a class vector. What the mask hides of a proxy has
+no gradient and no effect.
 """
 
 from __future__ import annotations

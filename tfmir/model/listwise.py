@@ -7,9 +7,9 @@ For an anchor i and the excerpts j of other tracks, with cosines C and labels y,
     Q_ij = exp(C_ij / τ) / sum_k exp(C_ik / τ)             the prediction
     loss_i = -sum_j P_ij log Q_ij                                                                             (1)
 
-An anchor that shares no tag with another track has no target and does not count. With one tag a track and equal targets,
-(1) is the supervised contrastive loss (Khosla et al., NeurIPS 2020, eq. 2); as a distribution over a list it is ListNet's
-(Cao et al., Learning to Rank, ICML 2007, section 4).
+An anchor that shares no tag with another track has no target and does not count. The cross-entropy of two
+distributions over a list is ListNet's loss (Cao et al., Learning to Rank: From Pairwise Approach to Listwise Approach,
+ICML 2007); where every track has one tag, (1) is the supervised contrastive loss (Khosla et al., NeurIPS 2020, eq. 2).
 
 Under a distribution strategy each replica compares the excerpts of its own share of the batch: nothing is exchanged.
 """

@@ -5,8 +5,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import tensorflow as tf
+
+from tfmir.params import FeatureParams
 
 
 def over_time(frames: tf.Tensor) -> tf.Tensor:
@@ -18,7 +22,7 @@ def over_time(frames: tf.Tensor) -> tf.Tensor:
       frames: float [batch, frames, bands], two frames at least.
 
     Returns:
-      float32 [batch, 3 * bands]: all means, then all deviations, then all differences.
+      float32 [batch, 3, bands].
     """
     frames = tf.cast(frames, tf.float32)
     mean = tf.reduce_mean(frames, axis=1, keepdims=True)  # [batch, 1, bands]
@@ -27,17 +31,29 @@ def over_time(frames: tf.Tensor) -> tf.Tensor:
     # Both branches of a `where` are differentiated, and the root's gradient at 0 is infinite.
     deviation = tf.where(varies, tf.sqrt(tf.where(varies, variance, 1.0)), 0.0)
     difference = tf.reduce_mean(tf.abs(frames[:, 1:] - frames[:, :-1]), axis=1)
-    return tf.concat([mean[:, 0], deviation, difference], axis=-1)
+    return tf.stack([mean[:, 0], deviation, difference], axis=1)
 
 
 @keras.saving.register_keras_serializable("tfmir")
 class StatisticsOverTime(keras.layers.Layer):
-    """`over_time` as an image of one pixel, which the encoder's 1x1 convolutions take as dense layers do.
+    """The statistics of the z-scored log-mel: float [batch, frames, mels], before the z-score -> [batch, 3 * mels].
 
-    float [batch, frames, bands, 1] -> float [batch, 1, 1, 3 * bands].
+    The z-score is applied to the statistics: the same numbers, without a pass over every frame.
+
+    Args:
+      mean, deviation: constants of the feature parameters.
     """
 
-    def call(self, frames: tf.Tensor) -> tf.Tensor:
-        """Takes the statistics in float32, also under mixed precision."""
-        found = over_time(frames[..., 0])
-        return tf.cast(found[:, tf.newaxis, tf.newaxis], self.compute_dtype)
+    def __init__(self, *, mean: float = FeatureParams.mean, deviation: float = FeatureParams.deviation, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.mean = mean
+        self.deviation = deviation
+
+    def call(self, log_mel: tf.Tensor) -> tf.Tensor:
+        """In float32 up to the result, also under mixed precision."""
+        found = (over_time(log_mel) - [[self.mean], [0.0], [0.0]]) / self.deviation  # [batch, 3, mels]
+        return tf.cast(tf.reshape(found, [-1, 3 * found.shape[-1]]), self.compute_dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """Constructor arguments."""
+        return {**super().get_config(), "mean": self.mean, "deviation": self.deviation}
