@@ -46,7 +46,7 @@ class ExplicitTriplets(keras.Model):
         """One step on triplets, whose members are all encoded."""
         x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
         with tf.GradientTape() as tape:
-            f = self.system.features(tf.reshape(x, [-1, *x.shape[2:]]), training=True)
+            f = self.system.encode(tf.reshape(x, [-1, *x.shape[2:]]), training=True)
             parts = tf.reshape(self.system.subspaces(f), [-1, x.shape[1], f.shape[-1]])
             loss = tf.reduce_mean(_hinge(parts[:, 0], parts[:, 1], parts[:, 2]))
             if x.shape[1] == 5:
@@ -85,7 +85,8 @@ def _step(switches: SystemParams) -> Any:
     system = _system(switches)
     x, y = tf.random.normal([BATCH, 129, 128]), tf.cast(tf.random.uniform([BATCH, 24]) < 0.2, tf.float32)
     if not switches.uses_triplets:
-        return lambda: system.train_on_batch(x, y)
+        targets = {"labels": y, "track": tf.range(BATCH, dtype=tf.int64)}
+        return lambda: system.train_on_batch(x, targets)
     k = switches.group
     pairs = BATCH // (2 * k)
     tag = tf.range(pairs, dtype=tf.int64) % 24

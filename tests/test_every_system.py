@@ -10,9 +10,11 @@ from tests.fixtures.commands import called
 from tfmir.evaluation import run_report
 from tfmir.experiments import systems
 from tfmir.serving import bundle as bundle_module
+from tfmir.serving import check_bundle
 from tfmir.serving.signatures import signatures
 
-SYSTEMS = systems.ALL
+SYSTEMS = [pytest.param(name, "inception", id=name) for name in systems.ALL]
+SYSTEMS += [pytest.param("joint", "statistics", id="joint-statistics")]
 
 
 def of_waveforms(system):
@@ -20,8 +22,10 @@ def of_waveforms(system):
     return {name: function for name, function in signatures(system).items() if not name.endswith(taken)}
 
 
-@pytest.mark.parametrize("name", SYSTEMS)
-def test_a_flag_file_trains_evaluates_exports_and_serves(name, settings, repository, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(("name", "encoder"), SYSTEMS)
+def test_a_flag_file_trains_evaluates_exports_and_serves(
+    name, encoder, settings, repository, tmp_path, monkeypatch, capsys
+):
     """In one process; the check of a bundle, signatures of other inputs, and pictures have tests of their own."""
     monkeypatch.chdir(repository)
     monkeypatch.setattr(bundle_module, "_check", lambda *_: None)
@@ -29,7 +33,7 @@ def test_a_flag_file_trains_evaluates_exports_and_serves(name, settings, reposit
     monkeypatch.setattr(run_report, "_draw", lambda *_: {})
     run = tmp_path / name
     asked = [f"--flagfile=launch/{name}.flags", f"--flagfile={settings}", f"--run={run}", "--epochs=1"]
-    called("train", *asked, "--steps_per_epoch=2")
+    called("train", *asked, f"--encoder={encoder}", "--steps_per_epoch=2")
     report = called("evaluate", f"--run={run}", "--nobaselines")
     assert report["run"] == name
     mine = report["system"]
@@ -38,6 +42,7 @@ def test_a_flag_file_trains_evaluates_exports_and_serves(name, settings, reposit
     assert json.loads((run / "report.json").read_text()) == json.loads(json.dumps(report))
 
     bundle = called("export", f"--run={run}", f"--output={tmp_path}/models")
+    check_bundle._check_operations(str(bundle))
     served = tf.saved_model.load(str(bundle)).signatures
     wave = tf.constant(np.random.default_rng(0).uniform(-0.5, 0.5, [1, 70000]), tf.float32)
     assert served["tag"](waveform=wave)["scores"].shape == (1, 4)

@@ -100,7 +100,7 @@ SYSTEMS = [
     (SystemParams("triplet", disentangled=False, normalized=False), "--nodisentangled needs --normalized"),
     (SystemParams("joint", disentangled=False), "--system=joint needs --disentangled"),
     (SystemParams("triplet", track_weight=0.5), None),
-    (SystemParams("joint", track_weight=0.5), None),
+    (SystemParams("joint", track_weight=0.5), "--track_weight=0.5 but --system=joint has no triplets"),
     (SystemParams("proxy", track_weight=0.5), "--track_weight=0.5 but --system=proxy has no triplets"),
 ]
 
@@ -118,4 +118,4 @@ def test_track_triplets_need_two_excerpts_of_a_track():
     groups = {weight: SystemParams("triplet", track_weight=weight).group for weight in (0.0, 0.5)}
     assert groups == {0.0: 1, 0.5: 2}
     uses = {name: SystemParams(name).uses_triplets for name in ("triplet", "joint", "proxy", "classification")}
-    assert uses == {"triplet": True, "joint": True, "proxy": False, "classification": False}
+    assert uses == {"triplet": True, "joint": False, "proxy": False, "classification": False}

@@ -76,11 +76,19 @@ class FeatureParams:
 
 @dataclasses.dataclass(frozen=True)
 class EncoderParams:
-    """The Inception encoder (paper, section 4.2, after the companion, ICASSP 2020; see `tfmir/model/encoder.py`)."""
+    """What turns an excerpt into the vector under the embedding (see `tfmir/model/encoder.py`)."""
 
-    width_multiplier: float = field(1.0, "scales every filter count of the encoder", above=0.0)
-    batch_norm: bool = field(True, "batch normalisation after every convolution (not in the paper; BUILD_NOTES.md)")
-    blocks: int = field(6, "pairs of Inception modules; the paper's encoder has 6", lower=1, upper=6)
+    encoder: str = field(
+        "inception",
+        "the paper's (section 4.2, after the companion, ICASSP 2020), or statistics over time of every band and two "
+        "dense layers: a baseline, and a quick bench for losses",
+        choices=("inception", "statistics"),
+    )
+    width_multiplier: float = field(1.0, "scales every layer of the encoder", above=0.0)
+    batch_norm: bool = field(True, "batch normalisation in every layer of the encoder (not in the paper)")
+    blocks: int = field(
+        6, "pairs of Inception modules; the paper's encoder has 6 (--encoder=statistics has none)", lower=1, upper=6
+    )
     embedding_dim: int = field(256, "size of the whole embedding (paper, section 4.2)", lower=1)
 
 
@@ -103,12 +111,22 @@ class SystemParams:
     track_weight: float = field(
         0.0, "of the hinge on two excerpts of a track (companion paper, ICASSP 2020: 0.5; 0: none)", lower=0.0
     )
-    triplet_weight: float = field(1.0, "of the triplet hinge beside the proxy loss (system joint)", lower=0.0)
+    list_weight: float = field(
+        0.2, "of every notion's listwise term beside the proxy loss (system joint; 0: none)", lower=0.0
+    )
+    list_temperature: float = field(0.2, "that a notion's cosines are divided by (system joint)", above=0.0)
+    whole_weight: float = field(0.1, "of the whole space's listwise term (system joint; 0: none)", lower=0.0)
+    whole_temperature: float = field(0.1, "that the whole space's cosines are divided by (system joint)", above=0.0)
 
     @property
     def uses_triplets(self) -> bool:
         """Whether training needs pairs of excerpts that share a tag."""
-        return self.system in ("triplet", "joint")
+        return self.system == "triplet"
+
+    @property
+    def compares_excerpts(self) -> bool:
+        """Whether a loss on batches of single excerpts compares them with one another."""
+        return self.system == "joint"
 
     @property
     def group(self) -> int:
@@ -239,6 +257,6 @@ def check_system(params: SystemParams) -> None:
             "only --system=classification --nodisentangled can do without"
         )
     if name == "joint" and not params.disentangled:
-        raise UserError("--system=joint needs --disentangled: its hinge is taken inside the sub-spaces")
+        raise UserError("--system=joint needs --disentangled: its listwise term is taken inside the sub-spaces")
     if params.track_weight and not params.uses_triplets:
         raise UserError(f"--track_weight={params.track_weight} but --system={name} has no triplets: leave it out")

@@ -21,9 +21,11 @@ CHOICES: dict[str, tuple[object, ...]] = {
     "batch_size": (16, 32, 64, 128),
     "negatives": ("random", "all", "semihard", "hard"),
 }
-RANGES = {"margin": (0.05, 0.5), "learning_rate": (0.0005, 0.01), "triplet_weight": (0.5, 50.0)}
+_WEIGHTS = {"list_weight": (0.05, 1.0), "whole_weight": (0.02, 0.5)}
+_TEMPERATURES = {"list_temperature": (0.05, 0.5), "whole_temperature": (0.05, 0.5)}
+RANGES = {"margin": (0.05, 0.5), "learning_rate": (0.0005, 0.01), **_WEIGHTS, **_TEMPERATURES}
 _NAMES = (*CHOICES, *RANGES)
-_TRIPLETS_ONLY = ("margin", "negatives", "triplet_weight")
+_ONLY = {"triplet": ("margin", "negatives"), "joint": (*_WEIGHTS, *_TEMPERATURES)}  # what others make no use of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +40,7 @@ class TuneParams:
     objective: str = field(
         "val_recall_1",
         "what is best: R@1 of the whole space or macro ROC-AUC on the validation split, or its loss, which cannot be "
-        "compared across margins",
+        "compared across margins, weights and temperatures",
         choices=("val_recall_1", "val_roc_auc", "val_loss"),
     )
     settings: RunParams = RunParams()
@@ -71,15 +73,14 @@ def _check(names: list[str], params: TuneParams) -> None:
     unknown = [name for name in names if name not in _NAMES]
     if unknown or not names:
         raise UserError(f"--vary={params.vary}: name at least one of {', '.join(_NAMES)}")
-    system = params.settings.system
-    if not system.uses_triplets:
-        useless = [name for name in names if name in _TRIPLETS_ONLY]
-        if useless:
-            raise UserError(f"--vary: {useless[0]} means nothing to --system={system.system}: leave it out")
-    if "triplet_weight" in names and system.system != "joint":
-        raise UserError("--vary: triplet_weight is the joint system's only: leave it out")
-    if params.objective == "val_loss" and {"margin", "triplet_weight"} & set(names):
-        raise UserError("--objective=val_loss is not comparable across margins and weights: take val_recall_1")
+    system = params.settings.system.system
+    useless = [name for kind, only in _ONLY.items() if kind != system for name in names if name in only]
+    if useless:
+        raise UserError(f"--vary: {useless[0]} means nothing to --system={system}: leave it out")
+    if params.objective == "val_loss" and {"margin", *_ONLY["joint"]} & set(names):
+        raise UserError(
+            "--objective=val_loss is not comparable across margins, weights and temperatures: take val_recall_1"
+        )
     if params.tuner == "hyperband" and params.settings.training.schedule != "plateau":
         raise UserError("--tuner=hyperband gives good trials more epochs, which only --schedule=plateau allows")
 

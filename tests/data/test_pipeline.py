@@ -30,7 +30,7 @@ def batches(records, manifest, count, *, params=PARAMS, seed=3, first_batch=0):
         seed=seed,
         first_batch=first_batch,
     )
-    return [(x.numpy(), y.numpy()) for x, y in itertools.islice(dataset, count)]
+    return [(x.numpy(), targets["labels"].numpy()) for x, targets in itertools.islice(dataset, count)]
 
 
 def same(a, b):
@@ -168,12 +168,42 @@ def of_pairs(manifest, split, group):
 @pytest.mark.parametrize("system", ["proxy", "classification"])
 def test_systems_that_learn_tags_train_on_batches_of_excerpts(records, manifest, system):
     found = arrays(training_set(records, manifest, run_params(system), first_batch=5), 3)
-    for (x, y), (u, v) in zip(found, batches(records, manifest, 3, first_batch=5), strict=True):
+    for (x, y, _), (u, v) in zip(found, batches(records, manifest, 3, first_batch=5), strict=True):
         np.testing.assert_array_equal(x, u)
         np.testing.assert_array_equal(y, v)
 
 
-@pytest.mark.parametrize(("system", "weight", "group"), [("triplet", 0.0, 1), ("joint", 0.0, 1), ("triplet", 0.5, 2)])
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_excerpts_have_one_number_if_and_only_if_they_are_of_one_track(records, manifest, split):
+    """4 to 7 s: two training excerpts of every track a pass, one or two consecutive ones for validation. Batches of one
+    excerpt tell which track it was cut from."""
+    stored = list(read_tracks(records, manifest, split))
+    params = dataclasses.replace(run_params("joint"), pipeline=dataclasses.replace(PARAMS, batch_size=1))
+    data = (
+        training_set(records, manifest, params).take(24)
+        if split == "train"
+        else validation_set(records, manifest, params)
+    )
+    found = {(locate(x[0].numpy(), stored)[0], int(targets["track"][0])) for x, targets in data}
+    assert len(found) == len({track for track, _ in found}) == len({number for _, number in found}) == len(stored)
+
+
+def test_validation_excerpts_are_shuffled_where_a_loss_compares_them(records, manifest):
+    """All the same excerpts with their labels, in an order that the seed decides and every epoch repeats."""
+
+    def rows(system, seed=3):
+        params = dataclasses.replace(run_params(system), training=TrainParams(seed=seed))
+        x, labels, _ = (
+            np.concatenate(part) for part in zip(*arrays(validation_set(records, manifest, params)), strict=True)
+        )
+        return [excerpt.tobytes() + tags.tobytes() for excerpt, tags in zip(x, labels, strict=True)]
+
+    plain, mixed = rows("proxy"), rows("joint")
+    assert plain != mixed == rows("joint") != rows("joint", seed=4)
+    assert sorted(plain) == sorted(mixed)
+
+
+@pytest.mark.parametrize(("system", "weight", "group"), [("triplet", 0.0, 1), ("triplet", 0.5, 2)])
 def test_systems_that_learn_from_triplets_train_on_pairs(records, manifest, system, weight, group):
     params = run_params(system, track_weight=weight)
     found = arrays(training_set(records, manifest, params, first_batch=2), 2)
@@ -186,7 +216,7 @@ def test_the_validation_set_is_of_the_systems_kind_and_the_same_in_every_epoch(r
     paths = shard_paths(records, manifest, "validation")
     excerpts = fixed_excerpts(records, manifest, "validation", batch_size=4, features=FEATURES)
     expected = {
-        "proxy": arrays((batch["log_mel"], batch["labels"]) for batch in excerpts),
+        "proxy": arrays((batch["log_mel"], batch["labels"], batch["position"]) for batch in excerpts),
         "triplet": arrays(fixed_pairs(paths, **of_pairs(manifest, "validation", 1))),
     }
     for system, values in expected.items():

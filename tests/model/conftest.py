@@ -22,7 +22,7 @@ TABLE = {
     "classification_plain": SystemParams("classification", disentangled=False, normalized=False),
     "classification": SystemParams("classification", disentangled=False),
     "classification_disentangled": SystemParams("classification"),
-    "joint": SystemParams("joint", margin=0.44, triplet_weight=0.85),
+    "joint": SystemParams("joint"),
 }
 
 
@@ -53,10 +53,11 @@ def name(request):
 def tiny():
     """A small system by its name, the same weights each time."""
 
-    def build(name="proxy", negatives="random", **kwargs):
+    def build(name="proxy", negatives="random", encoder="inception", **kwargs):
         keras.utils.set_random_seed(0)
         switches = dataclasses.replace(TABLE[name], negatives=negatives)
-        return build_system(dataclasses.replace(TINY, system=switches), VOCABULARY, **kwargs)
+        layers = dataclasses.replace(TINY.encoder, encoder=encoder)
+        return build_system(dataclasses.replace(TINY, encoder=layers, system=switches), VOCABULARY, **kwargs)
 
     return build
 
@@ -78,7 +79,8 @@ def batch(excerpts):
         tags = np.random.default_rng(3).integers(0, 2, [pairs, 2, 5]).astype(bool)
         if not switches.uses_triplets:
             loud = tf.linspace(0.1, 2.0, 2 * pairs)[:, None, None]
-            return excerpts(2 * pairs, seed) * loud, tf.cast(tags.reshape(-1, 5), tf.float32)
+            labels = tf.cast(tags.reshape(-1, 5), tf.float32)
+            return excerpts(2 * pairs, seed) * loud, {"labels": labels, "track": tf.range(2 * pairs, dtype=tf.int64)}
         group = switches.group
         tag = np.arange(pairs) % 5
         tags[np.arange(pairs), :, tag] = True

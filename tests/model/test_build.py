@@ -8,9 +8,10 @@ from tfmir import flags
 from tfmir.errors import UserError
 from tfmir.experiments import systems
 from tfmir.model.build import build_system
+from tfmir.model.joint import JointSystem
 from tfmir.model.losses import entropy_floor
 from tfmir.model.tagging import ClassificationSystem, ProxySystem
-from tfmir.model.triplet import JointSystem, TripletSystem
+from tfmir.model.triplet import TripletSystem
 from tfmir.params import EncoderParams, NetworkParams, RunParams, SystemParams, TrainParams
 from tfmir.train import TrainCommand
 from tfmir.vocabulary import Vocabulary

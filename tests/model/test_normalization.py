@@ -42,9 +42,10 @@ def test_moving_moments_follow_the_batch_and_serve_inference():
     np.testing.assert_allclose(ours(x, training=False), expected, atol=1e-4)
 
 
-def test_synchronised_moments_equal_the_fused_ones_over_the_whole_batch(two_replicas):
+@pytest.mark.parametrize("shape", [[8, 4, 4, 3], [8, 3]])
+def test_synchronised_moments_equal_the_fused_ones_over_the_whole_batch(shape, two_replicas):
     """Each replica sees half the batch; output and moving moments must be those of the whole."""
-    x = tf.random.stateless_normal([8, 4, 4, 3], [0, 3]) * 3 + 1
+    x = tf.random.stateless_normal(shape, [0, 3]) * 3 + 1
     whole = BatchNorm()
     expected = whole(x, training=True)
     with two_replicas.scope():
@@ -60,6 +61,15 @@ def test_synchronised_moments_equal_the_fused_ones_over_the_whole_batch(two_repl
     np.testing.assert_allclose(np.concatenate(parts), expected, atol=1e-4)
     np.testing.assert_allclose(split.moving_mean.numpy(), whole.moving_mean.numpy(), rtol=1e-4)
     np.testing.assert_allclose(split.moving_variance.numpy(), whole.moving_variance.numpy(), rtol=1e-4)
+
+
+def test_vectors_are_normalised_as_images_of_one_pixel():
+    """Output, moving moments, and what is served then."""
+    x, (image, vector) = tf.random.stateless_normal([6, 3], [0, 4]) * 2 + 5, (BatchNorm(), BatchNorm())
+    for training in (True, False):
+        expected = image(x[:, tf.newaxis, tf.newaxis], training=training)
+        np.testing.assert_array_equal(vector(x, training=training), expected[:, 0, 0])
+    np.testing.assert_array_equal(vector.moving_variance, image.moving_variance)
 
 
 @pytest.mark.parametrize("momentum", [0.9, 0.99])

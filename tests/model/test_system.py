@@ -89,7 +89,8 @@ def test_dead_subspaces_are_counted(tiny, excerpts):
     bias[8:] = -1e6
     system.embedding_layer.bias.assign(bias)
     system.compile(optimizer="adam", jit_compile=False)
-    logs = system.test_on_batch(excerpts(4), tf.zeros([4, 5]), return_dict=True)
+    targets = {"labels": tf.zeros([4, 5]), "track": tf.range(4)}
+    logs = system.test_on_batch(excerpts(4), targets, return_dict=True)
     assert logs["dead_share"] == pytest.approx(0.5)
     assert np.isfinite(logs["loss"])
 
@@ -131,24 +132,30 @@ def test_saves_and_restores(name, tiny, excerpts, vocabulary, tmp_path):
     np.testing.assert_array_equal(copy(x), expected)
 
 
-@pytest.mark.parametrize("name", ["triplet_track", "classification_plain"])  # with mining and without
-def test_two_replicas_take_the_same_steps_as_one(name, tiny, batch, two_replicas):
-    """The global batch is two equal halves, as each replica looks for negatives in its own. One replica gets one half
-    if it mines, which it does with the hardest negatives here, and else the whole batch.
+@pytest.mark.parametrize(
+    ("name", "encoder"),
+    [("triplet_track", "inception"), ("classification_plain", "inception"), ("joint", "statistics")],
+)  # with mining, without, and with lists
+def test_two_replicas_take_the_same_steps_as_one(name, encoder, tiny, batch, two_replicas):
+    """The global batch is two equal halves, as each replica compares the excerpts of its own. One replica gets one half
+    if it mines, which it does with the hardest negatives here, and else the whole batch. There a list has every excerpt
+    of another track twice: targets and predictions are halved, so the cross-entropy is log 2 larger and no gradient is.
 
     Adam divides by the gradient's own size, so rounding of a tiny gradient may move a weight by a share of the
     learning rate: with 1e-3 a tolerance of 1e-4 is a tenth of one step."""
     results = []
     for strategy in (tf.distribute.get_strategy(), two_replicas):
         with strategy.scope():
-            system = tiny(name, negatives="hard")
+            system = tiny(name, negatives="hard", encoder=encoder)
             compiled(system, keras.optimizers.Adam(1e-3, epsilon=1e-3))
-        half = tf.data.Dataset.from_tensors(batch(system, pairs=2)).unbatch()
-        twice = strategy is two_replicas or not system.params.system.uses_triplets
+        switches = system.params.system
+        half = tf.data.Dataset.from_tensors(batch(system, pairs=4 if switches.compares_excerpts else 2)).unbatch()
+        twice = strategy is two_replicas or not switches.uses_triplets
         data = half.concatenate(half) if twice else half
         data = data.batch(sum(1 for _ in data), drop_remainder=True).repeat()
         history = system.fit(data, steps_per_epoch=3, verbose=0).history
         results.append((history["loss"][0], system.get_weights()))
-    assert results[1][0] == pytest.approx(results[0][0], rel=1e-4)
+    lists = 2 * switches.list_weight + switches.whole_weight if switches.compares_excerpts else 0.0
+    assert results[1][0] == pytest.approx(results[0][0] - lists * np.log(2), rel=1e-4)
     for one, two in zip(results[0][1], results[1][1], strict=True):
         np.testing.assert_allclose(two, one, atol=1e-4, rtol=1e-3)

@@ -54,22 +54,6 @@ def test_disentangled_classification_has_a_matrix_for_each_notion(tiny, vocabula
     np.testing.assert_allclose(system.logits(tf.constant(f)), expected, rtol=1e-4, atol=1e-6)
 
 
-def test_disentangled_proxy_and_disentangled_classification_are_one_function(tiny, excerpts, vocabulary):
-    """Paper, eqs. 10 and 11: the sub-dense layers side by side are the one dense layer, and a tag's class vector is
-    its proxy's part in the sub-space."""
-    proxy, classes = tiny("proxy"), tiny("classification_disentangled")
-    proxy.encoder.set_weights(classes.encoder.get_weights())
-    parts = classes.embedding_layer.parts
-    kernel = np.concatenate([part.kernel for part in parts], axis=1)
-    proxy.embedding_layer.set_weights([kernel, np.concatenate([part.bias for part in parts])])
-    vectors = np.random.default_rng(0).normal(size=[16, 5])  # outside a tag's mask anything may stand
-    for index, notion in enumerate(vocabulary.notions):
-        tags = vocabulary.tags_of(notion)
-        vectors[8 * index : 8 * index + 8, tags] = classes.classifiers[index].vectors
-    proxy.proxies.vectors.assign(vectors)
-    np.testing.assert_allclose(proxy(excerpts(6)), classes(excerpts(6)), rtol=1e-4, atol=1e-5)
-
-
 @pytest.mark.parametrize("kind", ["proxy", "proxy_basic", "classification", "classification_plain", "joint"])
 def test_scores_are_the_sigmoid_of_the_logits(kind, tiny):
     system, f = tiny(kind), tf.constant(embeddings())
@@ -82,7 +66,8 @@ def test_first_loss_lies_near_the_tag_frequency_floor(tiny, excerpts):
     system = tiny(prevalence=prevalence, validation_prevalence=prevalence)
     labels = np.random.default_rng(5).random([64, 5]) < prevalence
     system.compile(optimizer="adam", jit_compile=False)
-    logs = system.test_on_batch(excerpts(64), tf.constant(labels, tf.float32), return_dict=True)
+    targets = {"labels": tf.constant(labels, tf.float32), "track": tf.range(64)}
+    logs = system.test_on_batch(excerpts(64), targets, return_dict=True)
     assert logs["above_floor"] == pytest.approx(logs["loss"] - entropy_floor(prevalence), abs=1e-4)
     assert abs(logs["above_floor"]) < 1.0
 
@@ -90,11 +75,11 @@ def test_first_loss_lies_near_the_tag_frequency_floor(tiny, excerpts):
 def test_each_split_is_measured_against_its_own_floor(tiny, excerpts):
     """Tags that all or none of the validation tracks carry have the floor 0; training's is 5 · log 2."""
     system = tiny(prevalence=np.full(5, 0.5), validation_prevalence=np.zeros(5))
-    f, labels = system.encode(excerpts(3)), tf.zeros([3, 5])
+    f, targets = system.encode(excerpts(3)), {"labels": tf.zeros([3, 5])}
     found = {}
     for training in (True, False):
         system.reset_metrics()
-        loss = float(system.batch_loss(f, labels, training=training))
+        loss = float(system.batch_loss(f, targets, training=training))
         found[training] = loss - float(system.above_floor_mean.result())
         assert float(system.loss_mean.result()) == pytest.approx(loss, rel=1e-6)
     assert found == {True: pytest.approx(5 * np.log(2), rel=1e-5), False: pytest.approx(0.0, abs=1e-5)}

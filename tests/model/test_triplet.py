@@ -5,7 +5,6 @@ import pytest
 import tensorflow as tf
 
 from tfmir.model import triplet as triplet_module
-from tfmir.model.losses import multi_label_cross_entropy
 from tfmir.model.mining import mine
 from tfmir.model.subspaces import subspace_unit
 from tfmir.model.triplet import TripletTerm, of_excerpts
@@ -167,18 +166,6 @@ def test_all_takes_every_positive_of_another_track_with_every_negative(tiny, bat
     assert system.test_on_batch(x, given, return_dict=True)["valid_triplets"] == 8
     given["track"] = np.array([[0, 1], [1, 3]])
     assert system.test_on_batch(x, given, return_dict=True)["valid_triplets"] == 6
-
-
-def test_joint_is_the_proxy_loss_plus_the_weighted_hinge(tiny, batch):
-    system = tiny("joint", negatives="hard")
-    system.compile(optimizer="adam", jit_compile=False)
-    x, given = batch(system)
-    logs = system.test_on_batch(x, given, return_dict=True)
-    f = system.encode(tf.reshape(x, [-1, 129, 128]))
-    cross_entropy = multi_label_cross_entropy(tf.constant(given["labels"].reshape(-1, 5)), system.logits(f))
-    expected = cross_entropy.numpy().mean() + system.params.system.triplet_weight * logs["hinge"]
-    assert logs["hinge"] > 0
-    assert logs["loss"] == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_triplet_system_scores_by_its_prototypes_and_by_nothing_before_they_are_set(tiny, excerpts):

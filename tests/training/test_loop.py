@@ -149,8 +149,8 @@ def no_labels_from(batch):
 
     def faulty(records, manifest, params, *, first_batch=0):
         def spoil(index, item):
-            log_mel, labels = item
-            return log_mel, tf.where(index < batch, labels, np.nan)
+            log_mel, targets = item
+            return log_mel, targets | {"labels": tf.where(index < batch, targets["labels"], np.nan)}
 
         batches = training_set(records, manifest, params, first_batch=first_batch)
         return batches.enumerate(first_batch).map(spoil)

@@ -1,7 +1,7 @@
 """The front door of the data sets: records to batches with tf.data, streaming and deterministic under a seed.
 
     shards -> serialized tracks -> parsed in batches -> a few random excerpts of each, still bytes -> shuffle buffer
-           -> batch -> float32 [batch, 129, 128], labels [batch, tags]        (systems that learn tags)
+           -> batch -> float32 [batch, 129, 128], labels [batch, tags], track (systems that learn tags)
            -> pairs that share a tag (`pairs.py`) -> batch of pairs            (systems that learn from triplets)
 
 The stream is an endless row of passes over the tracks. Every draw depends on the seed, the pass and the position
@@ -16,7 +16,15 @@ from typing import Any
 import tensorflow as tf
 
 from tfmir.data.augment import augmented
-from tfmir.data.excerpts import PARALLEL, Element, consecutive_excerpts, options, random_excerpts, to_log_mel
+from tfmir.data.excerpts import (
+    PARALLEL,
+    Element,
+    consecutive_excerpts,
+    options,
+    random_excerpts,
+    shuffled,
+    to_log_mel,
+)
 from tfmir.data.pairs import fixed_pairs, training_pairs
 from tfmir.data.records import Manifest, shard_paths
 from tfmir.params import FeatureParams, PipelineParams, RunParams
@@ -54,21 +62,35 @@ def training_set(records: str, manifest: Manifest, params: RunParams, *, first_b
 def validation_set(records: str, manifest: Manifest, params: RunParams) -> tf.data.Dataset:
     """The same excerpts, or pairs and triplets, in every epoch, so that two epochs can be compared.
 
-    Takes what `training_set` does; elements are of the same form, and the last batch may be smaller.
+    Takes what `training_set` does; elements are of the same form, and the last batch may be smaller. Where a loss
+    compares excerpts, they come in an order drawn from the seed: in that of the records a batch is a few tracks.
     """
     if params.system.uses_triplets:
         paths = shard_paths(records, manifest, "validation")
         return fixed_pairs(paths, **_of_pairs(manifest, "validation", params))
     excerpts = fixed_excerpts(
-        records, manifest, "validation", batch_size=params.pipeline.batch_size, features=params.features
+        records,
+        manifest,
+        "validation",
+        batch_size=params.pipeline.batch_size,
+        features=params.features,
+        shuffle_buffer=params.pipeline.shuffle_buffer if params.system.compares_excerpts else 0,
+        seed=params.training.seed,
     )
-    return excerpts.map(lambda batch: (batch["log_mel"], batch["labels"]))
+    return excerpts.map(lambda batch: (batch["log_mel"], {"labels": batch["labels"], "track": batch["position"]}))
 
 
 def fixed_excerpts(
-    records: str, manifest: Manifest, split: str, *, batch_size: int, features: FeatureParams
+    records: str,
+    manifest: Manifest,
+    split: str,
+    *,
+    batch_size: int,
+    features: FeatureParams,
+    shuffle_buffer: int = 0,
+    seed: int = 0,
 ) -> tf.data.Dataset:
-    """All consecutive non-overlapping excerpts of every track of a split once, in the order of the records.
+    """All consecutive non-overlapping excerpts of every track of a split once, the same at every iteration.
 
     Args:
       records: directory of the record set.
@@ -76,6 +98,8 @@ def fixed_excerpts(
       split: train, validation or test.
       batch_size: excerpts; the last batch may be smaller.
       features: size of an excerpt.
+      shuffle_buffer: excerpts that are shuffled at a time; 0: the order of the records.
+      seed: of their order.
 
     Returns:
       A dataset of dicts: `log_mel` float32 [batch, frames, mels] before the z-score, `labels` float32 [batch, tags],
@@ -94,8 +118,11 @@ def fixed_excerpts(
             "track_id": batch["track_id"],
         }
 
-    batches = consecutive_excerpts(paths, num_tags=num_tags, features=features).batch(batch_size)
-    return batches.map(finish, **PARALLEL).prefetch(2).with_options(options(tuned=False))
+    excerpts = consecutive_excerpts(paths, num_tags=num_tags, features=features)
+    if shuffle_buffer:
+        excerpts = shuffled(excerpts, shuffle_buffer, tf.constant([seed, 4], tf.int64))
+    batches = excerpts.batch(batch_size).map(finish, **PARALLEL)
+    return batches.prefetch(2).with_options(options(tuned=False))
 
 
 def training_batches(
@@ -123,15 +150,16 @@ def training_batches(
       first_batch: start of the stream, counted in batches from its beginning.
 
     Returns:
-      A dataset of (float32 [batch, frames, mels] before the z-score, float32 [batch, tags]).
+      A dataset of (float32 [batch, frames, mels] before the z-score, {"labels": float32 [batch, tags], "track": int64
+      [batch], a number that only excerpts of one track share}).
     """
     first_pass, skipped = divmod(first_batch * params.batch_size, tracks * params.excerpts_per_read)
     stream = random_excerpts(paths, first_pass, num_tags=num_tags, params=params, features=features, seed=seed, group=1)
     batches = stream.skip(skipped).batch(params.batch_size, drop_remainder=True).enumerate(first_batch)
 
-    def finish(index: tf.Tensor, batch: Element) -> tuple[tf.Tensor, tf.Tensor]:
-        log_mel = to_log_mel(batch["data"][:, 0], features)
-        return augmented(log_mel, params, seed=seed, index=index), tf.cast(batch["labels"], tf.float32)
+    def finish(index: tf.Tensor, batch: Element) -> tuple[tf.Tensor, Element]:
+        log_mel = augmented(to_log_mel(batch["data"][:, 0], features), params, seed=seed, index=index)
+        return log_mel, {"labels": tf.cast(batch["labels"], tf.float32), "track": batch["track"]}
 
     return batches.map(finish, **PARALLEL).prefetch(tf.data.AUTOTUNE).with_options(options())
 

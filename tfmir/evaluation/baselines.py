@@ -53,6 +53,8 @@ def split_statistics(records: str, manifest: Manifest, split: str) -> np.ndarray
 def statistics_features(log_mel: np.ndarray) -> np.ndarray:
     """Mean, standard deviation and mean absolute difference over time of each band.
 
+    What `tfmir.model.statistics.over_time` takes of excerpts, in the same order.
+
     Args:
       log_mel: float [frames, mels].
 

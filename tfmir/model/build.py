@@ -6,9 +6,10 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfmir.model.joint import JointSystem
 from tfmir.model.system import System
 from tfmir.model.tagging import ClassificationSystem, ProxySystem, TaggingSystem
-from tfmir.model.triplet import JointSystem, TripletSystem
+from tfmir.model.triplet import TripletSystem
 from tfmir.params import NetworkParams, check_system
 from tfmir.vocabulary import Vocabulary
 

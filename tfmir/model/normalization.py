@@ -36,7 +36,7 @@ class BatchNorm(keras.layers.Layer):
         super().build(input_shape)
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """float [batch, height, width, channels], normalised; the moving moments follow in training."""
+        """float [batch, ..., channels], normalised; the moving moments follow in training."""
         if not training:
             return self._fused(x, self.moving_mean, self.moving_variance, training=False)[0]
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
@@ -67,8 +67,8 @@ class BatchNorm(keras.layers.Layer):
         )
 
     def _fused(self, x: tf.Tensor, mean: Any, variance: Any, *, training: bool) -> Any:
-        return tf.compat.v1.nn.fused_batch_norm(
-            x,
+        y, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+            x if x.shape.rank == 4 else tf.reshape(x, [-1, 1, 1, x.shape[-1]]),  # it takes images only
             tf.convert_to_tensor(self.scale),
             tf.convert_to_tensor(self.offset),
             mean=None if mean is None else tf.convert_to_tensor(mean),
@@ -76,12 +76,14 @@ class BatchNorm(keras.layers.Layer):
             epsilon=self.epsilon,
             is_training=training,
         )
+        return (y if x.shape.rank == 4 else tf.reshape(y, tf.shape(x))), mean, variance
 
     def _synchronised(self, x: tf.Tensor) -> Any:
         """Moments over the global batch: the replicas' means of x and x² are averaged (equal shares)."""
         wide = tf.cast(x, tf.float32)
         context = tf.distribute.get_replica_context()
-        local = tf.stack([tf.reduce_mean(wide, [0, 1, 2]), tf.reduce_mean(tf.square(wide), [0, 1, 2])])
+        axes = list(range(x.shape.rank - 1))
+        local = tf.stack([tf.reduce_mean(wide, axes), tf.reduce_mean(tf.square(wide), axes)])
         mean, square = tf.unstack(context.all_reduce(tf.distribute.ReduceOp.MEAN, local))
         variance = tf.maximum(square - tf.square(mean), 0.0)
         y = tf.nn.batch_normalization(wide, mean, variance, self.offset, self.scale, self.epsilon)

@@ -46,6 +46,11 @@ def subspace_unit(x: tf.Tensor, notions: int) -> tf.Tensor:
     return tf.reshape(unit(parts), [-1, x.shape[-1]])
 
 
+def split_notions(x: tf.Tensor, notions: int) -> tf.Tensor:
+    """Each notion's part of the embedding as a matrix of its own: [n, dim] -> [notions, n, dim / notions]."""
+    return tf.transpose(tf.reshape(x, [-1, notions, x.shape[-1] // notions]), [1, 0, 2])
+
+
 def subspace_norms(x: tf.Tensor, notions: int) -> tf.Tensor:
     """float32 [batch, notions]: the norm of each notion's part of `x` [batch, dim]."""
     return tf.norm(tf.cast(tf.reshape(x, [-1, notions, x.shape[-1] // notions]), tf.float32), axis=-1)

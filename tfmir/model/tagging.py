@@ -18,6 +18,8 @@ from tfmir.model.system import System
 from tfmir.params import NetworkParams
 from tfmir.vocabulary import Vocabulary
 
+Targets = dict[str, tf.Tensor]
+
 
 class TaggingSystem(System):
     """Cross-entropy summed over the tags; a subclass gives `logits`.
@@ -58,9 +60,9 @@ class TaggingSystem(System):
         """Probability of every tag: [batch, dim] -> float32 [batch, tags]."""
         return tf.sigmoid(self.logits(embedding))
 
-    def batch_loss(self, f: tf.Tensor, targets: tf.Tensor, *, training: bool) -> tf.Tensor:
-        """The mean cross-entropy; `targets` are 0/1 [n, tags]."""
-        return self._cross_entropy(f, targets, training=training)
+    def batch_loss(self, f: tf.Tensor, targets: Targets, *, training: bool) -> tf.Tensor:
+        """The mean cross-entropy; `targets` hold `labels` 0/1 [n, tags] and `track` int64 [n]."""
+        return self._cross_entropy(f, targets["labels"], training=training)
 
     def _cross_entropy(self, f: tf.Tensor, labels: tf.Tensor, *, training: bool, added: Any = 0.0) -> tf.Tensor:
         """Mean cross-entropy plus a scalar that is `added` to it, and their metrics."""

@@ -1,4 +1,4 @@
-"""Systems that learn from triplets: the paper's (section 3.1), and the joint one that also learns from proxies.
+"""Systems that learn from triplets (paper, section 3.1).
 
 A batch is made of pairs of excerpts that share a tag (`tfmir/data/pairs.py`). All excerpts are encoded once, the
 miner finds the negatives among them, and the hinge is taken inside the sub-space of the tag's notion.
@@ -16,7 +16,6 @@ from tfmir.model.losses import mean_over_anchors, triplet_hinge
 from tfmir.model.mining import all_triplets, lacks_tag, mine
 from tfmir.model.subspaces import notion_similarity, unit
 from tfmir.model.system import System
-from tfmir.model.tagging import ProxySystem
 from tfmir.params import NetworkParams, SystemParams
 from tfmir.vocabulary import Vocabulary
 
@@ -95,7 +94,7 @@ class TripletSystem(System):
 
     def __init__(self, params: NetworkParams, vocabulary: Vocabulary):
         super().__init__(params, vocabulary)
-        self.term = _term(self)
+        self.term = TripletTerm(params.system, notion_of_tag=self.notion_of_tag, notions=self.notions)
         self.prototypes = Prototypes(notion_of_tag=self.notion_of_tag, notions=self.notions, name="prototypes")
 
     @property
@@ -113,45 +112,8 @@ class TripletSystem(System):
 
     def batch_loss(self, f: tf.Tensor, targets: Targets, *, training: bool) -> tf.Tensor:
         """The mean hinge over the valid triplets."""
-        value = self.term(f, self.subspaces(f), targets, step=_step(self, training=training))
+        # In validation a batch has the same random negatives in every epoch.
+        step = tf.cast(self.optimizer.iterations, tf.int64) if training else tf.constant(0, tf.int64)
+        value = self.term(f, self.subspaces(f), targets, step=step)
         self.loss_mean.update_state(value, sample_weight=tf.shape(f)[0])
         return value
-
-
-class JointSystem(ProxySystem):
-    """The disentangled proxy loss plus the triplet hinge on the same embeddings (not in the paper)."""
-
-    def __init__(
-        self,
-        params: NetworkParams,
-        vocabulary: Vocabulary,
-        *,
-        prevalence: Any = None,
-        validation_prevalence: Any = None,
-    ):
-        super().__init__(params, vocabulary, prevalence=prevalence, validation_prevalence=validation_prevalence)
-        self.term = _term(self)
-        self.hinge_mean = keras.metrics.Mean("hinge")
-
-    @property
-    def metrics(self) -> list[keras.metrics.Metric]:
-        """Those of the proxy system, the hinge, and how many triplets were valid and had a loss."""
-        return [*super().metrics, self.hinge_mean, self.term.valid, self.term.active]
-
-    def batch_loss(self, f: tf.Tensor, targets: Targets, *, training: bool) -> tf.Tensor:
-        """Proxy loss plus `triplet_weight` times the hinge; the metric `loss` is their sum."""
-        hinge = self.term(f, self.subspaces(f), targets, step=_step(self, training=training))
-        self.hinge_mean.update_state(hinge, sample_weight=tf.shape(f)[0])
-        labels = of_excerpts(targets["labels"], self.params.system.group)
-        added = self.params.system.triplet_weight * hinge
-        return self._cross_entropy(f, labels, training=training, added=added)
-
-
-def _term(system: System) -> TripletTerm:
-    return TripletTerm(system.params.system, notion_of_tag=system.notion_of_tag, notions=system.notions)
-
-
-def _step(system: System, *, training: bool) -> tf.Tensor:
-    """int64 scalar: the number of the training step, and 0 in validation, where a batch has the same triplets in every
-    epoch."""
-    return tf.cast(system.optimizer.iterations, tf.int64) if training else tf.constant(0, tf.int64)

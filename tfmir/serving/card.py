@@ -36,6 +36,7 @@ def run_card(run: Run) -> dict[str, Any]:
         "notions": run.vocabulary.to_dict(),
         "tags": list(run.vocabulary.tags),
         "embedding_dim": run.params.encoder.embedding_dim,
+        "encoder": run.params.encoder.encoder,
         "width_multiplier": run.params.encoder.width_multiplier,
         "sample_rate": run.params.features.sample_rate,
         "features": to_dict(run.params.features),
