@@ -12,7 +12,7 @@ from tfmir.params import EncoderParams, NetworkParams, SystemParams
 from tfmir.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary.from_dict({"genre": ["a", "b", "c"], "mood": ["x", "y"]})
-TINY = NetworkParams(encoder=EncoderParams(width_multiplier=0.0625, blocks=1, embedding_dim=16))
+TINY = NetworkParams(encoder=EncoderParams(encoder="statistics", width_multiplier=0.0625, embedding_dim=16))
 TABLE = {
     "triplet": SystemParams("triplet", disentangled=False),
     "triplet_disentangled": SystemParams("triplet"),
@@ -53,10 +53,10 @@ def name(request):
 def tiny():
     """A small system by its name, the same weights each time."""
 
-    def build(name="proxy", negatives="random", encoder="inception", **kwargs):
+    def build(name="proxy", negatives="random", encoder="statistics", **kwargs):
         keras.utils.set_random_seed(0)
         switches = dataclasses.replace(TABLE[name], negatives=negatives)
-        layers = dataclasses.replace(TINY.encoder, encoder=encoder)
+        layers = dataclasses.replace(TINY.encoder, encoder=encoder, blocks=1)
         return build_system(dataclasses.replace(TINY, encoder=layers, system=switches), VOCABULARY, **kwargs)
 
     return build

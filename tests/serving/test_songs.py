@@ -19,7 +19,7 @@ VOCABULARY = Vocabulary.from_dict({"genre": ["a", "b"], "mood": ["x"]})
 @pytest.fixture(scope="module")
 def system():
     keras.utils.set_random_seed(2)
-    encoder = EncoderParams(width_multiplier=0.0625, blocks=1, embedding_dim=16)
+    encoder = EncoderParams(encoder="statistics", width_multiplier=0.0625, embedding_dim=16)
     return build_system(NetworkParams(encoder, SystemParams("proxy")), VOCABULARY)
 
 

@@ -13,7 +13,7 @@ def untrained(records):
 
     def make(path, system=None):
         params = RunParams(
-            encoder=EncoderParams(width_multiplier=0.0625, blocks=1, embedding_dim=16),
+            encoder=EncoderParams(encoder="statistics", width_multiplier=0.0625, embedding_dim=16),
             system=system or SystemParams(),
             pipeline=PipelineParams(batch_size=8, excerpts_per_read=2, shuffle_buffer=8),
             training=TrainParams(epochs=1),

@@ -23,12 +23,12 @@ from tfmir.run_directory import load_run, locked
 from tfmir.training.loop import prevalence, start, steps_per_epoch, train
 
 TINY = RunParams(
-    encoder=EncoderParams(width_multiplier=0.0625, blocks=1, embedding_dim=16),
+    encoder=EncoderParams(encoder="statistics", width_multiplier=0.0625, embedding_dim=16),
     pipeline=PipelineParams(batch_size=4, excerpts_per_read=2, shuffle_buffer=8),
     training=TrainParams(epochs=4, patience=1, seed=5),
 )
 TINY_FLAGS = [
-    "--width_multiplier=0.0625", "--blocks=1", "--embedding_dim=16", "--batch_size=4", "--excerpts_per_read=2",
+    "--encoder=statistics", "--width_multiplier=0.0625", "--embedding_dim=16", "--batch_size=4", "--excerpts_per_read=2",
     "--shuffle_buffer=8", "--patience=1", "--seed=5",
 ]  # fmt: skip
 
@@ -324,6 +324,7 @@ def test_an_epoch_is_the_asked_excerpts_of_every_track():
 
 def test_two_replicas_and_mixed_precision_train_from_the_command_line(records, tmp_path):
     flags = ["--replicas=2", "--mixed_precision", "--epochs=1", "--steps_per_epoch=2", *TINY_FLAGS]
+    flags += ["--encoder=inception", "--blocks=1"]
     command = [sys.executable, "-m", "tfmir.train", f"--records={records}", f"--run={tmp_path}/two", *flags]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
