@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from tfmir.evaluation.library.apart import draw_apart, neighbours_apart, recall_apart, to_groups, wanted_labels
+from tfmir.evaluation.library.apart import (
+    chance_apart,
+    draw_apart,
+    neighbours_apart,
+    recall_apart,
+    to_groups,
+    wanted_labels,
+)
 from tfmir.evaluation.retrieval import recall_at_k
 from tfmir.inference.subspaces import unit_rows
 
@@ -51,6 +58,27 @@ def test_where_there_are_no_more_songs_of_others_nothing_more_is_found():
     assert wanted.tolist() == [[True, False], [True, False], [False, False], [True, False]]
     # Song 3 finds 2 first, which carries nothing, then 1.
     assert recall_apart(nearest, labels, wanted, ks=(1, 2)).tolist() == [[1, 1], [1, 1], [0, 1]]
+
+
+@pytest.mark.parametrize("by_artist", [False, True])
+def test_chance_is_the_mean_of_many_draws(by_artist):
+    _, labels, artists = songs(14, artists=4)
+    groups = artists if by_artist else np.arange(14)
+    wanted, rng = wanted_labels(labels, groups), np.random.default_rng(1)
+    draws = []
+    for _ in range(1500):
+        near = [rng.permutation(np.append(np.flatnonzero(groups != own), [-1] * 8)) for own in groups]
+        near = np.stack([np.append(row[row >= 0], [-1] * 8)[:8] for row in near])
+        draws.append(recall_apart(near, labels, wanted, ks=KS))
+    np.testing.assert_allclose(chance_apart(labels, groups, wanted, ks=KS), np.mean(draws, axis=0), atol=0.06)
+
+
+def test_chance_by_hand():
+    """Song 0 has three others, of which two carry its label: 2/3, then 1 - 1/3 * 0."""
+    labels = np.array([[1], [1], [1], [0]], bool)
+    alone = np.arange(4)
+    found = chance_apart(labels, alone, wanted_labels(labels, alone), ks=(1, 2, 4))
+    np.testing.assert_allclose(found, [[2 / 3, 1, 1]] * 3)
 
 
 @pytest.mark.parametrize("by_artist", [False, True])

@@ -57,10 +57,33 @@ def neighbours_apart(embeddings: np.ndarray, groups: np.ndarray, k: int) -> np.n
 
 def wanted_labels(labels: np.ndarray, groups: np.ndarray) -> np.ndarray:
     """bool [songs, labels]: those of a song's labels that a song of another group carries, which it can find."""
+    return labels & (_carriers_apart(labels, groups) > 0)
+
+
+def chance_apart(labels: np.ndarray, groups: np.ndarray, wanted: np.ndarray, *, ks: Sequence[int] = KS) -> np.ndarray:
+    """The recall at k that is to be expected of neighbours drawn at random; arguments and result as `recall_apart`.
+
+    Of N songs of other groups c carry a label. That none of k is among them has the probability
+    (N-c)/N * (N-c-1)/(N-1) * ..., k factors.
+    """
+    queries = np.flatnonzero(wanted.any(axis=1))
+    asked, carriers = wanted[queries], _carriers_apart(labels, groups)[queries]
+    _, numbers, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    others = (len(groups) - sizes[numbers])[queries, np.newaxis]
+    missed, recall = np.ones(asked.shape), np.empty([len(queries), len(ks)])
+    for drawn in range(max(ks)):
+        missed *= np.maximum(others - carriers - drawn, 0) / np.maximum(others - drawn, 1)
+        if drawn + 1 in ks:
+            recall[:, list(ks).index(drawn + 1)] = (asked * (1 - missed)).sum(axis=1) / asked.sum(axis=1)
+    return recall
+
+
+def _carriers_apart(labels: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """int64 [songs, labels]: how many songs of other groups carry each label."""
     _, numbers = np.unique(groups, return_inverse=True)
     of_group = np.zeros([numbers.max() + 1, labels.shape[1]], np.int64)
     np.add.at(of_group, numbers, labels)
-    return labels & (of_group.sum(axis=0) > of_group[numbers])
+    return of_group.sum(axis=0) - of_group[numbers]
 
 
 def recall_apart(nearest: np.ndarray, labels: np.ndarray, wanted: np.ndarray, *, ks: Sequence[int] = KS) -> np.ndarray:

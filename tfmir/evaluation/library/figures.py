@@ -4,17 +4,19 @@
      "annotations": path or word, "by": "tags" or column,…, "songs": int, "labels": {column: {label: songs}},
      "artists": int or null, "tags": {"only_run": [tag], "only_library": [tag]} or null,
      "missing": int, "rejected": [[path, reason]],
-     "system": {space: figures}, "baselines": {"statistics": figures, "random": figures}, "ratios": {…},
+     "system": {space: figures}, "baselines": {"statistics": figures, "chance": figures}, "ratios": {…},
      "undefined": {figure: reason}, "weights_sha256": checksum of the weights that were evaluated}
 
     space       "whole" and the run's notions, by cosine; "inner_product": the whole space by inner product, where the
-                embedding is not of unit norm. The baselines have the whole space alone
-    figures     recall          {k: interval} of all labels
+                embedding is not of unit norm. Statistics have the whole space alone. Chance is what is to be expected
+                of neighbours drawn at random, computed and not drawn; of triplets one half
+    figures     queries         int, songs that share a label with another: those that recall is about
+                recall          {k: interval} of all labels
                 recall_column   {column: {k: interval}} of the labels of one
                 triplets        {column: interval}: anchor and positive share a label of it that the negative lacks
-                other_artists   {"recall", "recall_column", "triplets"} again, of songs of other artists alone: those of
-                                the query's or the anchor's own are neither found nor asked about; null where no artist
-                                is known. A song without an artist is one of its own
+                other_artists   the four again, of songs of other artists alone: those of the query's or the anchor's
+                                own are neither found nor asked about; null where no artist is known. A song without an
+                                artist is one of its own
     labels      of a column, with the number of songs that carry each: by tags the columns are notions
     artists     how many there are, null where none is known
     missing     songs of the annotations that are not in the library
@@ -35,16 +37,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from tfmir.evaluation.bootstrap import Interval, interval, ratio_interval, resampled
-from tfmir.evaluation.library.apart import draw_apart, neighbours_apart, recall_apart, wanted_labels
+from tfmir.evaluation.library.apart import chance_apart, draw_apart, neighbours_apart, recall_apart, wanted_labels
 from tfmir.evaluation.library.labels import Labels
 from tfmir.evaluation.report import STATISTICS
 from tfmir.evaluation.retrieval import KS
 from tfmir.evaluation.triplets import correct
 
 SCHEMA_VERSION = 1
-WHOLE, BY_PRODUCT = "whole", "inner_product"
+WHOLE, BY_PRODUCT, CHANCE = "whole", "inner_product", "chance"
 RATIO, OTHERS = "recall_1_over_statistics", "other_artists"
 _LARGEST = max(KS)
 
@@ -70,7 +73,7 @@ def build_figures(
     labels: Labels,
     artists: np.ndarray | None,
     system: Mapping[str, np.ndarray],
-    baselines: Mapping[str, np.ndarray],
+    baselines: Mapping[str, np.ndarray | None],
     *,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -80,13 +83,22 @@ def build_figures(
       labels: of the songs, of which there is one at least.
       artists: int [songs], a number for each artist; None where none is known.
       system: space -> float32 [songs, dim], compared by inner product.
-      baselines: name -> the same.
+      baselines: name -> the same; None for chance.
       seed: of triplets and bootstrap.
     """
     asked = [_ask(labels, np.arange(len(labels.every)), "songs", seed)]
     asked += [] if artists is None else [_ask(labels, artists, "songs of different artists", seed)]
-    found = {space: [_answered(labels, of, e, seed) for of in asked] for space, e in system.items()}
-    others = {name: [_answered(labels, of, e, seed) for of in asked] for name, e in baselines.items()}
+    with tqdm(total=(len(system) + len(baselines)) * len(asked), desc="ask", unit="space", mininterval=1.0) as bar:
+
+        def answered(embeddings: np.ndarray | None) -> list[_Answers]:
+            answers = []
+            for of in asked:
+                answers.append(_answered(labels, of, embeddings, seed))
+                bar.update()
+            return answers
+
+        found = {space: answered(embeddings) for space, embeddings in system.items()}
+        others = {name: answered(embeddings) for name, embeddings in baselines.items()}
     ratios = {}
     if STATISTICS in baselines:
         for name, ours, theirs in zip((RATIO, f"{RATIO}_{OTHERS}"), found[WHOLE], others[STATISTICS], strict=False):
@@ -113,16 +125,21 @@ class _Answers:
     first: np.ndarray
 
 
-def _answered(labels: Labels, asked: _Asked, embeddings: np.ndarray, seed: int) -> _Answers:
-    ks = [k for k in KS if k < len(embeddings)]
-    nearest = neighbours_apart(embeddings, asked.groups, _LARGEST)
+def _answered(labels: Labels, asked: _Asked, embeddings: np.ndarray | None, seed: int) -> _Answers:
+    ks = [k for k in KS if k < len(asked.groups)]
+    nearest = None if embeddings is None else neighbours_apart(embeddings, asked.groups, _LARGEST)
 
     def recall(carried: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-        return recall_apart(nearest, carried, wanted, ks=ks) if ks else np.empty([0, 0])
+        if not ks:
+            return np.empty([0, 0])
+        if nearest is None:
+            return chance_apart(carried, asked.groups, wanted, ks=ks)
+        return recall_apart(nearest, carried, wanted, ks=ks)
 
     whole = recall(labels.every, asked.wanted[""])
     by_column = {column: recall(of, asked.wanted[column]) for column, of in labels.carried.items()}
     figures = {
+        "queries": int(asked.wanted[""].any(axis=1).sum()),
         "recall": _intervals(whole, ks, seed),
         "recall_column": {column: _intervals(of, ks, seed) for column, of in by_column.items()},
         "triplets": {column: _accuracy(embeddings, of, seed) for column, of in asked.triplets.items()},
@@ -135,10 +152,12 @@ def _intervals(values: np.ndarray, ks: list[int], seed: int) -> dict[str, Any]:
     return {str(k): found.get(k) for k in KS}
 
 
-def _accuracy(embeddings: np.ndarray, triplets: np.ndarray | None, seed: int) -> Any:
+def _accuracy(embeddings: np.ndarray | None, triplets: np.ndarray | None, seed: int) -> Any:
     """The share of the triplets; resampled by anchor: those of one song are no independent witnesses."""
     if triplets is None:
         return None
+    if embeddings is None:
+        return _json(Interval(0.5, 0.5, 0.5))
     right = np.bincount(triplets[:, 0], correct(embeddings, triplets))
     asked = np.bincount(triplets[:, 0])
     right, asked = right[asked > 0], asked[asked > 0]

@@ -9,9 +9,9 @@ import numpy as np
 
 from tfmir import files
 from tfmir.errors import UserError
-from tfmir.evaluation.baselines import random_embeddings, standardize
+from tfmir.evaluation.baselines import standardize
 from tfmir.evaluation.library.apart import to_groups
-from tfmir.evaluation.library.figures import BY_PRODUCT, SCHEMA_VERSION, WHOLE, build_figures
+from tfmir.evaluation.library.figures import BY_PRODUCT, CHANCE, SCHEMA_VERSION, WHOLE, build_figures
 from tfmir.evaluation.library.labels import TAGS, Labels, askable, choose_labels
 from tfmir.evaluation.library.songs import Heard
 from tfmir.evaluation.library.sources import Source, open_source
@@ -97,12 +97,11 @@ def _spaces(run: Run, embeddings: np.ndarray) -> dict[str, np.ndarray]:
     return spaces
 
 
-def _baselines(heard: Heard) -> dict[str, np.ndarray]:
+def _baselines(heard: Heard) -> dict[str, np.ndarray | None]:
     """Statistics, scaled by the library's own mean and deviation, if there was audio to hear; and chance."""
-    found = {"random": random_embeddings(len(heard.numbers), heard.embeddings.shape[1])}
     if heard.statistics is None:
-        return found
-    return {STATISTICS: unit_rows(standardize(heard.statistics, heard.statistics)[1]), **found}
+        return {CHANCE: None}
+    return {STATISTICS: unit_rows(standardize(heard.statistics, heard.statistics)[1]), CHANCE: None}
 
 
 def _name(library: str, labels: Labels, by: str) -> str:

@@ -100,7 +100,8 @@ def statistics_of(features: FeatureParams) -> Callable[[np.ndarray], np.ndarray]
     def of_waveform(waveform: np.ndarray) -> np.ndarray:
         frames = compute(waveform[np.newaxis]).numpy()[0].astype(np.float16)
         lacking = max(0, features.excerpt_frames - len(frames))
-        return statistics_features(np.pad(frames, [[0, lacking], [0, 0]]))
+        with np.errstate(over="ignore", invalid="ignore"):  # of a song that is too loud, and has no embedding either
+            return statistics_features(np.pad(frames, [[0, lacking], [0, 0]]))
 
     return of_waveform
 

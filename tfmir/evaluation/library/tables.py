@@ -16,8 +16,8 @@ _TITLES = {False: "## All songs", True: "## Songs of other artists alone"}
 _NOTE = (
     "Recall at k of the labels that a query shares with another song, by cosine, in the whole space and in each "
     "sub-space; then the share of the triplets (anchor and positive share a label of the column, the negative lacks "
-    "it) in which the positive is nearer. With 95 % intervals over queries and over anchors. Chance is `random`; of "
-    "triplets it is one half."
+    "it) in which the positive is nearer. With 95 % intervals over queries and over anchors. A label that one song "
+    "alone carries is not asked about. `chance` is what is to be expected of neighbours drawn at random."
 )
 
 
@@ -49,11 +49,11 @@ def _summary(report: Mapping[str, Any]) -> str:
 def _tables(report: Mapping[str, Any]) -> Iterator[str]:
     for others in (False, True):
         rows = [(name, figures[OTHERS] if others else figures) for name, figures in _contenders(report)]
-        if rows[0][1] is None:
+        if rows[0][1] is None or not _is_defined(rows[0][1]):
             continue
         yield f"{_TITLES[others]}\n"
         yield table(
-            ["all labels", *(f"R@{k}" for k in KS)],
+            [f"all labels, {rows[0][1]['queries']} queries", *(f"R@{k}" for k in KS)],
             [[name, *(with_interval(of["recall"][str(k)]) for k in KS)] for name, of in rows],
         )
         columns = list(report["labels"])
@@ -65,6 +65,10 @@ def _tables(report: Mapping[str, Any]) -> Iterator[str]:
         yield table(
             ["triplets", *columns], [[name, *(with_interval(of["triplets"][c]) for c in columns)] for name, of in rows]
         )
+
+
+def _is_defined(figures: Mapping[str, Any]) -> bool:
+    return any(figures["recall"].values()) or any(figures["triplets"].values())
 
 
 def _contenders(report: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
