@@ -71,6 +71,40 @@ def test_mistakes_are_one_line_and_leave_the_report_alone(run, repository, flags
     assert snapshot(run.path) == before
 
 
+def test_flags_of_a_library_reach_its_report(monkeypatch):
+    asked = {}
+    monkeypatch.setattr(
+        "tfmir.evaluation.library.library_report.evaluate_library",
+        lambda run, library, **kwargs: asked.update(kwargs, run=run, library=library),
+    )
+    called(
+        "evaluate", "--run=runs/proxy", "--library=music/", "--annotations=json", "--by=artist,album", "--output=out/"
+    )
+    assert asked == {
+        "run": "runs/proxy",
+        "library": "music",
+        "annotations": "json",
+        "by": "artist,album",
+        "output": "out",
+        "with_baselines": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--by=artist"], "--by needs --library"),
+        (["--annotations=tags.csv"], "--annotations needs --library"),
+        (["--output=out"], "--output needs --library"),
+        (["--library=music", "--records=tfrecords/other"], "--records does not go with --library"),
+        (["--library=music", "--human_triplets=votes.csv"], "--human_triplets does not go with --library"),
+    ],
+)
+def test_flags_that_do_not_go_together_are_refused(flags, message):
+    with pytest.raises(UserError, match=message):
+        called("evaluate", "--run=runs/proxy", *flags)
+
+
 def test_a_run_whose_records_have_moved_is_told_so(run, tmp_path):
     """The run directory is copied to another machine, without the records."""
     stored = json.loads((run.path / "params.json").read_text()) | {"records": str(tmp_path / "gone")}

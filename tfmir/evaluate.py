@@ -1,9 +1,13 @@
 """Evaluates a run on the test split: retrieval, tagging, triplets, leakage, beside three baselines.
 
     python -m tfmir.evaluate --run=runs/proxy
+    python -m tfmir.evaluate --run=runs/proxy --library=~/Music
+    python -m tfmir.evaluate --run=runs/proxy --library=~/Music --annotations=tags.csv --by=artist
 
 Writes report.json, report.md, figures/ and test.npz (track ids, embeddings, labels, and truth where the records have
-one) into the run directory; with --truth, the first three against the truth into its folder `truth`, too.
+one) into the run directory; with --truth, the first three against the truth into its folder `truth`, too. With
+--library: retrieval and triplets on the songs of another corpus, by the tags that both know or by any column, into
+library/<name> of the run directory.
 """
 
 from __future__ import annotations
@@ -12,7 +16,11 @@ import dataclasses
 from typing import Any
 
 from tfmir import command
+from tfmir.errors import UserError
 from tfmir.params import field
+
+_OF_LIBRARY = ("annotations", "by", "output")
+_NOT_WITH_LIBRARY = ("records", "truth", "human_triplets", "audio_dir")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,10 +41,38 @@ class EvaluateParams:
         path=True,
     )
     audio_dir: str = field("", "folder with the songs of --human_triplets, each file named by the song's id", path=True)
+    library: str = field(
+        "", "evaluates on a folder of songs instead, on its embeddings (tfmir.embed), or on other records", path=True
+    )
+    annotations: str = field(
+        "",
+        "what is known of the songs of --library: a CSV (path, then any columns), a published label file or folder, "
+        "json (a file beside each song), or metadata (default: <library>/annotations.csv, else metadata)",
+        path="or name",
+    )
+    by: str = field("tags", "labels of --library: tags that the run knows too, or columns such as artist,album")
+    output: str = field("", "report on --library (default: library/<its name> in the run directory)", path=True)
 
 
 def main(params: EvaluateParams) -> dict[str, Any]:
-    """Evaluates one run and writes its report."""
+    """Evaluates one run and writes its report.
+
+    Raises:
+      UserError: flags that do not go together, or what cannot be evaluated.
+    """
+    if params.library:
+        _refuse(params, _NOT_WITH_LIBRARY, "does not go with --library: leave it out")
+        from tfmir.evaluation.library.library_report import evaluate_library
+
+        return evaluate_library(
+            params.run,
+            params.library,
+            annotations=params.annotations,
+            by=params.by,
+            output=params.output,
+            with_baselines=params.baselines,
+        )
+    _refuse(params, _OF_LIBRARY, "needs --library: name the folder of the songs")
     from tfmir.evaluation.run_report import evaluate_run
 
     return evaluate_run(
@@ -47,6 +83,12 @@ def main(params: EvaluateParams) -> dict[str, Any]:
         human_triplets=params.human_triplets,
         audio_dir=params.audio_dir,
     )
+
+
+def _refuse(params: EvaluateParams, names: tuple[str, ...], reason: str) -> None:
+    for name in names:
+        if getattr(params, name) != getattr(EvaluateParams, name):
+            raise UserError(f"--{name} {reason}")
 
 
 if __name__ == "__main__":

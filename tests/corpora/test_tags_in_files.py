@@ -61,6 +61,13 @@ def test_metadata_gives_genre_mood_and_era_in_lower_case(music):
     assert all(track.split in ("train", "validation", "test") for track in corpus.tracks)
 
 
+def test_the_album_is_read_too(music):
+    tagged_ogg(music / "a/one.ogg", album="One")
+    tagged_mp3(music / "two.mp3", TALB="Two")
+    found = {track.path: track.album for track in read_metadata(str(music))}
+    assert found == {"a/one.ogg": "One", "two.mp3": "Two", "three.wav": ""}
+
+
 def test_placeholders_in_every_kind_of_file_are_no_tags(music):
     tagged_ogg(music / "a/one.ogg", genre="Unknown Genre", date="0000")
     tagged_mp3(music / "two.mp3", TCON="(12)", TMOO="N/A", TYER="9999")

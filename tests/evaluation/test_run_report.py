@@ -14,6 +14,7 @@ from tfmir.corpora.annotated import annotated
 from tfmir.data.records import load_manifest
 from tfmir.errors import UserError
 from tfmir.evaluation import run_report
+from tfmir.evaluation.library.library_report import evaluate_library
 from tfmir.evaluation.retrieval import recall_at_k
 from tfmir.evaluation.run_report import evaluate_run
 from tfmir.experiments.comparison import compare
@@ -193,6 +194,17 @@ def test_what_cannot_be_evaluated_is_refused_before_anything_is_written(run, tmp
     with pytest.raises(UserError, match="no best.weights.h5 yet"):
         evaluate_run(str(tmp_path))
     assert {path.name for path in tmp_path.iterdir()} == {"params.json"}
+
+
+def test_of_a_library_it_says_what_the_inner_product_finds_too(report, run):
+    """Its own test split for a library: the embeddings are not of unit norm, and there are no sub-spaces."""
+    found = evaluate_library(str(run.path), run.records)
+    assert list(found["system"]) == ["whole", "inner_product"]
+    assert list(found["baselines"]) == ["statistics", "chance"]
+    # Every tag of this split is carried by several tracks: what can be found is what is carried.
+    for space, by in (("whole", "cosine"), ("inner_product", "inner_product")):
+        for k, recall in found["system"][space]["recall"].items():
+            assert recall["mean"] == pytest.approx(report["system"][by]["recall"][k]["mean"])
 
 
 @pytest.fixture(scope="module")

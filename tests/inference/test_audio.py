@@ -116,6 +116,15 @@ def test_files_are_embedded_in_order_each_as_if_alone_and_what_has_none_has_a_re
         embed_file(system, odd[0].path)
 
 
+def test_what_else_is_wanted_of_a_waveform_comes_with_its_embedding(system, monkeypatch):
+    """Three files, the second of which cannot be decoded; the largest sample of each is wanted."""
+    answers = [Answer(waveform=np.full(RATE * 4, 0.5)), Answer("no music"), Answer(waveform=np.full(RATE, 0.25))]
+    monkeypatch.setattr("tfmir.inference.audio.decode_ahead", lambda tasks: iter(answers))
+    found = list(embed_files(system, [Stretch(name) for name in "abc"], also=lambda wave: wave.max(keepdims=True)))
+    assert [of.also.tolist() for of in found] == [[0.5], [], [0.25]]
+    assert [of.problem for of in found] == ["", "no music", ""]
+
+
 def test_a_remark_on_a_file_is_a_warning(system, monkeypatch):
     answer = Answer(waveform=np.ones(RATE * 4, np.float32), remarks=("used as far as it goes",))
     monkeypatch.setattr("tfmir.inference.audio.decode_ahead", lambda tasks: (answer for _ in tasks))

@@ -57,13 +57,13 @@ def split_library(run: Run, system: System, split: str, *, records: str = "") ->
       UserError: other records than the run's own, or no such split.
     """
     run, manifest = records_of(run, records)
-    cache = _cache(run, f"{split} {[shard.sha256 for shard in manifest.splits[split].shards]}", ".npz")
+    cache = cached(run, f"{split} {[shard.sha256 for shard in manifest.splits[split].shards]}", ".npz")
     stored = files.read_arrays(cache)
     if stored is None:
         embedded = embed_tracks(system, run.records, manifest, split)
         stored = {"ids": np.array(embedded.track_ids), "embeddings": embedded.embeddings, "labels": embedded.labels}
         arrays: dict[str, Any] = stored
-        _save(cache, lambda: files.write_arrays(cache, **arrays))
+        keep(cache, lambda: files.write_arrays(cache, **arrays))
     names = manifest.vocabulary.tags
     tags = tuple(tuple(names[tag] for tag in np.flatnonzero(row)) for row in stored["labels"])
     return Library(tuple(stored["ids"].tolist()), stored["embeddings"], tags)
@@ -83,7 +83,7 @@ def folder_library(run: Run, system: System, folder: pathlib.Path) -> Library:
     if not folder.is_dir():
         raise UserError(f"--library={folder} is neither a folder nor a split (train, validation, test)")
     songs = stamped(folder, list_audio(str(folder)))
-    cache = _cache(run, str(folder.resolve()), ".parquet")
+    cache = cached(run, str(folder.resolve()), ".parquet")
     dim = system.params.encoder.embedding_dim
     known = _known_rows(cache, dim, songs)
     there = set(known.column("track_id").to_pylist())
@@ -106,7 +106,7 @@ def folder_library(run: Run, system: System, folder: pathlib.Path) -> Library:
     finally:
         if found:
             known = pa.concat_tables([known, to_table(found, dim=dim)]).sort_by("track_id")
-            _save(cache, lambda: write_table(cache, known))
+            keep(cache, lambda: write_table(cache, known))
     if not len(known):
         raise UserError(f"--library={folder} holds no audio that can be decoded ({' '.join(sorted(AUDIO_SUFFIXES))})")
     stored = vectors(known).astype(np.float32)
@@ -124,15 +124,15 @@ def _known_rows(cache: files.Path, dim: int, songs: Mapping[str, Song]) -> pa.Ta
     return table.filter(pa.array(unchanged(table, songs))).replace_schema_metadata(None)
 
 
-def _cache(run: Run, what: str, suffix: str) -> files.Path:
+def cached(run: Run, what: str, suffix: str) -> files.Path:
     """Where a library's embeddings are kept; other weights or another library have another name."""
     key = hashlib.sha256(run.best_weights.read_bytes() + os.fsencode(what)).hexdigest()[:16]
     return run.path / "library" / f"{key}{suffix}"
 
 
-def _save(cache: files.Path, write: Callable[[], object]) -> None:
+def keep(cache: files.Path, write: Callable[[], object]) -> None:
     """A run directory that cannot be written to is no error: the library is embedded anew each time."""
     try:
         write()
     except (OSError, UserError) as error:
-        print(f"{cache}: not written ({error}); what is searched is embedded anew each time", file=sys.stderr)
+        print(f"{cache}: not written ({error}); the library is embedded anew each time", file=sys.stderr)

@@ -59,6 +59,15 @@ def load(audio_dir: str, annotations: str, *, grouping: str = "") -> Corpus:
     )
 
 
+def albums(annotations: str) -> dict[str, str]:
+    """The album of each track, which records have no place for; empty where the files do not name it."""
+    return {
+        row["TRACK_ID"].strip(): row.cells.get("ALBUM_ID", "")
+        for _, path in _split_files(annotations)
+        for row in read_rows(path, needed=_COLUMNS, what=_WHAT, delimiter="\t", open_end="TAGS")
+    }
+
+
 def _split_files(annotations: str) -> list[tuple[str, str]]:
     """(split, path) of the files to read, in order."""
     path = pathlib.Path(annotations)

@@ -19,7 +19,7 @@ from tfmir.errors import UserError
 from tfmir.vocabulary import check_notion
 
 # The same in the ID3 frames of a WAV or AIFF file, which have no other names.
-_FRAMES = {"genre": "TCON", "mood": "TMOO", "date": "TDRC", "artist": "TPE1"}
+_FRAMES = {"genre": "TCON", "mood": "TMOO", "date": "TDRC", "artist": "TPE1", "album": "TALB"}
 EasyMP4Tags.RegisterFreeformKey("mood", "MOOD")
 
 
@@ -33,6 +33,7 @@ class Tagged:
       where: file and row, for messages.
       artist: may be empty.
       split: None where nobody says, so that it is drawn.
+      album: empty where the file's own metadata do not name it; no other source does.
     """
 
     path: str
@@ -40,6 +41,7 @@ class Tagged:
     where: str
     artist: str = ""
     split: str | None = None
+    album: str = ""
 
 
 def split_tags(cell: str) -> list[str]:
@@ -134,7 +136,7 @@ def _metadata(audio_dir: str, path: str) -> Tagged:
         "mood": metadata.moods(fields["mood"]),
         "era": metadata.decade(fields["date"]),
     }
-    return Tagged(path, tags, audio, " & ".join(fields["artist"]))
+    return Tagged(path, tags, audio, " & ".join(fields["artist"]), album=" & ".join(fields["album"]))
 
 
 def _fields(audio: str) -> dict[str, list[str]]:

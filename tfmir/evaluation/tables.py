@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tfmir.evaluation.cells import figure as _figure
+from tfmir.evaluation.cells import undefined as _undefined
+from tfmir.evaluation.cells import with_interval as _interval
 from tfmir.markdown import table
 
 
@@ -97,19 +100,3 @@ def _tags(report: dict[str, Any]) -> str:
 def _not_defined(report: dict[str, Any]) -> str:
     lines = [f"* {line}\n" for line in _undefined(report)]
     return "".join(["## Not defined\n\n", *lines]) if lines else ""
-
-
-def _undefined(report: dict[str, Any]) -> list[str]:
-    """A line a reason: what is not defined for it, as `report.json` calls it."""
-    named: dict[str, list[str]] = {}
-    for name, reason in report.get("undefined", {}).items():
-        named.setdefault(reason, []).append(name)
-    return [f"{', '.join(names)}: {reason}" for reason, names in named.items()]
-
-
-def _figure(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
-
-
-def _interval(value: dict[str, float | None] | None) -> str:
-    return "–" if value is None else f"{_figure(value['mean'])} [{_figure(value['low'])}, {_figure(value['high'])}]"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -67,6 +67,7 @@ class Embedded:
       excerpts: float32 [excerpts, dim]: the embedding is their mean, normalised.
       secs: seconds that were heard.
       remarks: what is wrong with the file although it is used.
+      also: what else was asked of its waveform.
     """
 
     problem: str = ""
@@ -75,9 +76,16 @@ class Embedded:
     excerpts: np.ndarray = dataclasses.field(default_factory=_nothing)
     secs: float = 0.0
     remarks: tuple[str, ...] = ()
+    also: np.ndarray = dataclasses.field(default_factory=_nothing)
 
 
-def embed_files(system: System, stretches: Sequence[Stretch], *, isolated: bool = True) -> Iterator[Embedded]:
+def embed_files(
+    system: System,
+    stretches: Sequence[Stretch],
+    *,
+    isolated: bool = True,
+    also: Callable[[np.ndarray], np.ndarray] = lambda waveform: _nothing(),
+) -> Iterator[Embedded]:
     """Embeds stretches in full batches over all of them; each is as if alone, and they come in their order.
 
     Args:
@@ -85,6 +93,7 @@ def embed_files(system: System, stretches: Sequence[Stretch], *, isolated: bool 
       stretches: files, or parts of them.
       isolated: whether a child process decodes, one file ahead, see `data/isolation.py`; else this one does, which a
         file may end.
+      also: what else is wanted of every waveform, float32 [samples], while it is there.
     """
     features = system.params.features
     longest = features.max_frames * features.hop_length / features.sample_rate
@@ -102,7 +111,8 @@ def embed_files(system: System, stretches: Sequence[Stretch], *, isolated: bool 
             late = f"ends before the clip's start at {stretch.start_secs:g} s"
             problem = answer.problem or ("" if len(waveform) else late)
             loudest = 0.0 if problem else max(waveform.max(), -waveform.min())
-            heard.append(_Heard(problem, loudest, len(waveform) / features.sample_rate, answer.remarks))
+            more = _nothing() if problem else also(waveform)
+            heard.append(_Heard(problem, loudest, len(waveform) / features.sample_rate, answer.remarks, more))
             del answer  # of 50 MB, while the next one is decoded
             yield _nothing() if problem else waveform
             del waveform
@@ -120,6 +130,7 @@ class _Heard:
     loudest: float
     secs: float
     remarks: tuple[str, ...]
+    also: np.ndarray
 
 
 def _embedded(batches: Embedder, heard: _Heard, of_song: np.ndarray) -> Embedded:
@@ -128,7 +139,7 @@ def _embedded(batches: Embedder, heard: _Heard, of_song: np.ndarray) -> Embedded
     embedding, scores = batches.song(of_song)
     if not np.isfinite(embedding).all():
         return Embedded(str(too_loud(np.array(heard.loudest))))
-    return Embedded("", embedding, scores, of_song, heard.secs, heard.remarks)
+    return Embedded("", embedding, scores, of_song, heard.secs, heard.remarks, heard.also)
 
 
 def embed_file(system: System, path: str, *, start_secs: float = 0.0, length_secs: float | None = None) -> np.ndarray:

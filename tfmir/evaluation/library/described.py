@@ -1,0 +1,162 @@
+"""What is known of the songs of a library: columns of values, from whichever file or metadata holds them.
+
+A column is a notion (its values are tags) or anything else that a label file says of a song: artist, album, label, …
+Nothing is decoded here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from tfmir import files
+from tfmir.corpora import jamendo
+from tfmir.corpora.audio_files import as_on_disk
+from tfmir.corpora.labels import inside, read_rows, read_text
+from tfmir.corpora.spelling import tidy, unified
+from tfmir.corpora.tags_in_files import read_metadata, read_sidecars, split_tags
+from tfmir.errors import UserError
+
+METADATA, SIDECARS = "metadata", "json"
+ARTIST, ALBUM = "artist", "album"
+_DEFAULT = "annotations.csv"
+_WHAT = "a CSV with the header path,artist,genre,…, or a published label file"
+_WHOLE = (ARTIST, ALBUM)  # a `;` in a name does not make two of it
+_NOT_COLUMNS = ("path", "split")
+_UNNAMED = re.compile(r"(Unnamed: [\d.]+)?")  # pandas' index
+_FIRST_CELL = {"TRACK_ID": "jamendo", "clip_id": "magnatagatune"}  # of published label files
+_IN_FOLDER = {"annotations_final.csv": "magnatagatune", "50tagList.txt": "msd", "autotagging*-*.tsv": "jamendo"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Described:
+    """Songs and what is said of them.
+
+    Attributes:
+      source: where it is from, for messages and the report.
+      paths: of the songs, below the library; their ids.
+      columns: name -> the values of each song, sorted, each once; none where nothing is said.
+    """
+
+    source: str
+    paths: tuple[str, ...]
+    columns: Mapping[str, tuple[tuple[str, ...], ...]]
+
+    def rows(self, numbers: Sequence[int]) -> Described:
+        """Some of the songs."""
+        columns = {name: tuple(of[number] for number in numbers) for name, of in self.columns.items()}
+        return Described(self.source, tuple(self.paths[number] for number in numbers), columns)
+
+    @property
+    def artists(self) -> tuple[str, ...]:
+        """The artist of each song, empty where it is not known."""
+        return tuple(" & ".join(of) for of in self.columns.get(ARTIST, ((),) * len(self.paths)))
+
+
+def describe(library: str, annotations: str) -> Described:
+    """Reads what is known of the songs of a folder.
+
+    Args:
+      library: the folder, or its URL.
+      annotations: a CSV with a column `path`, of which every other column is one; a label file or folder of
+        MTG-Jamendo, MagnaTagATune or the Million Song Dataset as it is published; `json`: a JSON file beside each song;
+        `metadata`: the genre, mood, date, artist and album in the files themselves; empty: `annotations.csv` in the
+        library if it is there, else the metadata.
+
+    Raises:
+      UserError: names the file, the row, what was found and what was expected.
+    """
+    own = files.to_path(library) / _DEFAULT
+    source = annotations or (str(own) if own.exists() else METADATA)
+    if source in (METADATA, SIDECARS):
+        return _of_files(library, source)
+    try:
+        with files.reading(source) as name:
+            corpus = _published(name)
+            return _of_corpus(library, name, corpus) if corpus else _of_table(library, name)
+    except FileNotFoundError as error:  # in a store
+        raise UserError(f"--annotations={source}: no such file") from error
+
+
+def described(source: str, songs: Iterable[tuple[str, Mapping[str, Iterable[str]]]]) -> Described:
+    """Songs as (path, column -> values), with one spelling for each column and for each of its values.
+
+    A column in which no song has a value is none.
+
+    >>> described("x", [("a.mp3", {"Artist": ["The  Band"]}), ("b.mp3", {"artist": ["the band"]})]).columns
+    {'Artist': (('The Band',), ('The Band',))}
+    """
+    listed = [(path, {column: [*values] for column, values in of.items()}) for path, of in songs]
+    names = unified(column for _, of in listed for column in of)
+    columns: dict[str, tuple[tuple[str, ...], ...]] = {}
+    for name in dict.fromkeys(names.values()):
+        found = [[value for column, of in song.items() if names[column] == name for value in of] for _, song in listed]
+        spelt = unified(value for values in found for value in values if tidy(value))
+        if spelt:
+            columns[name] = tuple(tuple(sorted({spelt[v] for v in values if v in spelt})) for values in found)
+    return Described(source, tuple(path for path, _ in listed), columns)
+
+
+def _of_files(library: str, source: str) -> Described:
+    if files.is_remote(library):
+        raise UserError(f"--library={library}: --annotations={source} needs a local folder: name a label file")
+    if source == SIDECARS:
+        return described(source, [(of.path, {**of.tags, ARTIST: [of.artist]}) for of in read_sidecars(library)])
+    return described(
+        source, [(of.path, {**of.tags, ARTIST: [of.artist], ALBUM: [of.album]}) for of in read_metadata(library)]
+    )
+
+
+def _of_table(library: str, path: str) -> Described:
+    """A CSV; columns without a name, such as the index of a data frame, say nothing."""
+    rows = read_rows(path, needed=("path",), what=_WHAT)
+    names = [inside(row["path"], row.where) for row in rows]
+    seen: dict[str, str] = {}
+    for name, row in zip(names, rows, strict=True):
+        if name in seen:
+            raise UserError(f"{row.where}: {name} stands twice (before: {seen[name]}): keep one row per song")
+        seen[name] = row.where
+    spelt = as_on_disk(library, names)
+    columns = [name for name in rows[0].cells if name not in _NOT_COLUMNS and not _UNNAMED.fullmatch(tidy(name))]
+    return described(
+        path,
+        [(spelt[name], {c: _values(c, row[c]) for c in columns}) for name, row in zip(names, rows, strict=True)],
+    )
+
+
+def _values(column: str, cell: str) -> list[str]:
+    return [cell] if tidy(column).lower() in _WHOLE else split_tags(cell)
+
+
+def _published(path: str) -> str:
+    """Which corpus a label file or folder is of, by its first cell or by what is in it; empty for a table of one's own.
+
+    Raises:
+      UserError: no such file, or a folder of none.
+    """
+    place = files.to_path(path)
+    if place.is_dir():
+        found = [corpus for pattern, corpus in _IN_FOLDER.items() if any(place.glob(pattern))]
+        if not found:
+            expected = ", ".join(_IN_FOLDER)
+            raise UserError(f"--annotations={path}: a folder without the label files of a known corpus ({expected})")
+        return found[0]
+    head = read_text(path, what=_WHAT)
+    return _FIRST_CELL.get(head.split("\t", 1)[0].strip('"'), "")
+
+
+def _of_corpus(library: str, annotations: str, corpus: str) -> Described:
+    loaded = importlib.import_module(f"tfmir.corpora.{corpus}").load(library, annotations)
+    names = [full.split("/", 1) for full in loaded.vocabulary.tags]
+    albums = jamendo.albums(annotations) if corpus == "jamendo" else {}
+    songs = []
+    for track in loaded.tracks:
+        columns: dict[str, list[str]] = {notion: [] for notion in loaded.vocabulary.notions}
+        for notion, tag in (names[index] for index in track.tags):
+            columns[notion].append(tag)
+        album = {ALBUM: [albums[track.track_id]]} if albums else {}
+        path = track.path.removeprefix(f"{library.rstrip('/')}/")
+        songs.append((path, {**columns, ARTIST: [track.artist_id], **album}))
+    return described(annotations, songs)
