@@ -41,7 +41,7 @@ def main() -> None:
     systems = _systems(params, manifest)
     losses = {name: np.empty(given.steps) for name in systems}
     batches = itertools.islice(training_set(given.records, manifest, params), given.steps)
-    for step, batch in enumerate(tqdm(batches, total=given.steps, unit="step", desc="train both")):
+    for step, batch in enumerate(tqdm(batches, total=given.steps, unit="step", desc="train both", mininterval=1.0)):
         for name, system in systems.items():
             system.reset_metrics()
             losses[name][step] = system.train_on_batch(*batch, return_dict=True)["loss"]
