@@ -2,8 +2,9 @@
 
     python -m tfmir.evaluate --run=runs/proxy
 
-Writes report.json, report.md, figures/ and test.npz (track ids, embeddings, labels, and truth where the records have
-one) into the run directory; with --truth, the first three against the truth into its folder `truth`, too.
+Writes report.json, report.md, figures/, answers.npz (what was answered to every question) and test.npz (track ids,
+embeddings, labels, and truth where the records have one) into the run directory; with --truth, all but the last against
+the truth into its folder `truth`, too.
 """
 
 from __future__ import annotations

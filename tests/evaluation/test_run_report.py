@@ -14,6 +14,7 @@ from tfmir.corpora.annotated import annotated
 from tfmir.data.records import load_manifest
 from tfmir.errors import UserError
 from tfmir.evaluation import run_report
+from tfmir.evaluation.answers import load_answers
 from tfmir.evaluation.retrieval import recall_at_k
 from tfmir.evaluation.run_report import evaluate_run
 from tfmir.experiments.comparison import compare
@@ -81,6 +82,17 @@ def test_test_npz_holds_the_test_split_in_the_order_of_the_records(report, run):
         assert stored["labels"].sum(axis=0).tolist() == list(manifest.splits["test"].tag_counts)
         # Plain classification is not scaled to unit norm, neither by training nor by evaluation.
         assert not np.allclose(np.linalg.norm(stored["embeddings"], axis=1), 1.0, atol=0.01)
+
+
+def test_answers_npz_has_the_outcome_of_every_question(report, run):
+    """Of a system without sub-spaces whose embedding is not of unit norm."""
+    found = load_answers(run.path)
+    assert found.recall[:, 0].mean() == pytest.approx(report["system"]["recall"]["1"]["mean"])
+    assert found.recall_by_cosine[:, 0].mean() == pytest.approx(report["system"]["cosine"]["recall"]["1"]["mean"])
+    shares = {name: right.mean() for name, right in found.correct.items()}
+    triplets = {f"whole/{notion}": figure["mean"] for notion, figure in report["system"]["triplets"].items()}
+    assert shares == pytest.approx(triplets | {"track": report["system"]["triplets_track"]["mean"]})
+    assert found.anchors["track"].max() < len(found.labels) == len(found.scores) == report["tracks"]
 
 
 def test_figures_are_those_that_the_system_has(report, run):

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -52,6 +53,19 @@ def test_disentangled_classification_has_a_matrix_for_each_notion(tiny, vocabula
         vectors = system.classifiers[index].vectors.numpy()
         expected[:, vocabulary.tags_of(notion)] = h / np.linalg.norm(h, axis=1, keepdims=True) @ vectors
     np.testing.assert_allclose(system.logits(tf.constant(f)), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_basic_proxies_and_classification_are_one_function_before_and_after_training(tiny, batch):
+    """Paper, eqs. 6 and 8: two names of one system, from one seed equal to the last bit. So a comparison trains one."""
+    trained = []
+    for name in ("proxy_basic", "classification"):
+        system = tiny(name)
+        system.compile(optimizer="adam", jit_compile=False)
+        keras.utils.set_random_seed(1)
+        losses = [float(system.train_on_batch(*batch(system, seed=s), return_dict=True)["loss"]) for s in range(3)]
+        trained.append([*system.get_weights(), np.array(losses)])
+    for mine, others in zip(*trained, strict=True):
+        np.testing.assert_array_equal(mine, others)
 
 
 @pytest.mark.parametrize("kind", ["proxy", "proxy_basic", "classification", "classification_plain", "joint"])
