@@ -1,4 +1,3 @@
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -60,9 +59,8 @@ def test_basic_proxies_and_classification_are_one_function_before_and_after_trai
     trained = []
     for name in ("proxy_basic", "classification"):
         system = tiny(name)
-        system.compile(optimizer="adam", jit_compile=False)
-        keras.utils.set_random_seed(1)
-        losses = [float(system.train_on_batch(*batch(system, seed=s), return_dict=True)["loss"]) for s in range(3)]
+        system.compile(optimizer="adam", run_eagerly=True)
+        losses = [float(system.train_on_batch(*batch(system, seed=s), return_dict=True)["loss"]) for s in range(2)]
         trained.append([*system.get_weights(), np.array(losses)])
     for mine, others in zip(*trained, strict=True):
         np.testing.assert_array_equal(mine, others)
