@@ -34,7 +34,7 @@ def cells(text):
 
 def test_primary_and_secondary_stand_apart_and_say_what_they_are(side):
     primary, others = findings_sections(side, published={}, ending=", so")
-    assert primary.startswith("## Primary contrasts, so\n\n2 contrasts, named before any run.")
+    assert primary.startswith("## Primary contrasts, so\n\nNamed before any run; the systems of 2 of them")
     assert others.startswith("## Secondary contrasts, so\n\nWithout correction")
     assert [row[0] for row in cells(primary)] == ["A wins (5, Table 1)", ""]  # a claim is told once
     assert [row[1] for row in cells(others)] == ["x − y, R@1 (within ± 0.02)", "x, R@1 − track"]

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from tfmir import files
 from tfmir.errors import UserError
-from tfmir.evaluation.answers import Answers, load_answers
+from tfmir.evaluation.answers import TRUTH, Answers, load_answers
 from tfmir.evaluation.report import SCHEMA_VERSION as REPORT_VERSION
 from tfmir.experiments import plots
 from tfmir.experiments.bootstrap import draw_weights, resampled_figures
@@ -25,8 +25,6 @@ from tfmir.experiments.systems import ALIASES
 from tfmir.experiments.tables import comparison_text
 from tfmir.markdown import pictures
 from tfmir.run_directory import Run, load_run
-
-TRUTH = "truth"  # folder in a run directory: its evaluation against the truth
 
 # System -> its runs, one a seed.
 Runs = Mapping[str, Sequence[Run]]

@@ -12,11 +12,11 @@ from tfmir.experiments.results import Side
 from tfmir.experiments.spread import Effect, seeds_needed
 from tfmir.markdown import table
 
-_PRIMARY = """{count} contrasts, named before any run. Intervals are of 95 %, over seeds and test tracks; p is corrected
-for their number (Holm), and the verdict goes by it. Effects are in deviations between the seeds of a system. "Seeds"
-are those of the two systems, "needed" how many each would have to have for the difference found, and for the one
-published, to be told from 0, or from the margin, without correction: "no number" where the test tracks alone are too
-few for it.
+_PRIMARY = """Named before any run; the systems of {count} of them are here. Intervals are of 95 %, over seeds and test
+tracks; p is corrected for their number (Holm), and the verdict goes by it. Effects are in deviations between the seeds
+of a system. "Seeds" are those of the two systems, "needed" how many each would have to have for the difference found,
+and for the one published, to be told from 0, or from the margin, without correction: "no number" where the test tracks
+alone are too few for it.
 """
 _OTHERS = """Without correction: of twenty that are nothing, one is seen or not seen by chance. Where the tracks are
 "fixed", the interval is over the seeds alone.

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from tfmir import files
 from tfmir.errors import UserError
-from tfmir.evaluation.answers import ANSWERS
+from tfmir.evaluation.answers import ANSWERS, TRUTH
 from tfmir.evaluation.report import SCHEMA_VERSION
 
 _POLL_SECS = 2.0
@@ -103,7 +103,7 @@ def _train_and_evaluate(job: Job, processes: _Processes, environment: dict[str, 
 
 def _is_evaluated(job: Job) -> bool:
     """Whether the reports are of the newest weights and this version, and have all that is asked for."""
-    folders = [job.run, *([job.run / "truth"] if "--truth" in job.evaluation else [])]
+    folders = [job.run, *([job.run / TRUTH] if "--truth" in job.evaluation else [])]
     with_votes = any(word.startswith("--human_triplets=") for word in job.evaluation)
     return all(_is_whole(folder, job.run / "history.csv", with_votes=with_votes) for folder in folders)
 
