@@ -156,9 +156,12 @@ def test_figures_against_the_truth_stand_beside_those_against_the_labels(both, k
     assert json.loads((known.path / "report.json").read_text()) == json.loads(json.dumps(labels))
     with np.load(known.path / "test.npz") as stored:
         right = {"labels": stored["labels"], "truth": stored["truth"]}
+        answers = {"labels": load_answers(known.path), "truth": load_answers(known.path / "truth")}
         recalls = {name: recall_at_k(stored["embeddings"], rows)[:, 0].mean() for name, rows in right.items()}
     for name, report in (("labels", labels), ("truth", truth)):
         assert report["system"]["recall"]["1"]["mean"] == pytest.approx(recalls[name])
+        assert answers[name].recall[:, 0].mean() == pytest.approx(recalls[name])
+        np.testing.assert_array_equal(answers[name].labels, right[name])
         carried = right[name].any(axis=0)
         assert report["tracks"] == len(right[name])
         assert set(report) == set(labels)

@@ -27,7 +27,6 @@ from tfmir.inference.subspaces import subspace_embeddings, unit_rows
 from tfmir.vocabulary import Vocabulary
 
 ANSWERS = "answers.npz"
-TRUTH = "truth"  # folder in a run directory: the same of its evaluation against the truth
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,7 +12,8 @@ from tqdm import tqdm
 
 from tfmir import files
 from tfmir.errors import UserError
-from tfmir.evaluation.answers import TRUTH, Answers, load_answers
+from tfmir.evaluation.answers import Answers, load_answers
+from tfmir.evaluation.questions import TRUTH
 from tfmir.evaluation.report import SCHEMA_VERSION as REPORT_VERSION
 from tfmir.experiments import plots
 from tfmir.experiments.bootstrap import draw_weights, resampled_figures

@@ -17,7 +17,8 @@ from tqdm import tqdm
 
 from tfmir import files
 from tfmir.errors import UserError
-from tfmir.evaluation.answers import ANSWERS, TRUTH
+from tfmir.evaluation.answers import ANSWERS
+from tfmir.evaluation.questions import TRUTH
 from tfmir.evaluation.report import SCHEMA_VERSION
 
 _POLL_SECS = 2.0
