@@ -135,6 +135,6 @@ def test_a_run_of_the_size_of_the_experiments_takes_about_a_second_at_most():
         rng.random(labels.shape, np.float32),
     )  # fmt: skip
     weights = draw_weights(tracks)
-    began = time.process_time()
+    began = time.thread_time()
     resampled_figures(big, "abcd", ["R@1", "ROC-AUC", "triplets", "mean of whole space", "track"], weights)
-    assert time.process_time() - began < 1.3
+    assert time.thread_time() - began < 1.3

@@ -43,6 +43,12 @@ def runs(reports, tmp_path):
     return made
 
 
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Without pictures, which take longest."""
+    monkeypatch.setattr(plots, "draw", lambda *_, **__: {})
+
+
 WINS = Contrast("a", "Triplets win", "5", "triplet", "plain", "R@1", primary=True)
 CONTRASTS = [WINS, dataclasses.replace(WINS, id="b", column="ROC-AUC", primary=False)]
 CONTRASTS += [dataclasses.replace(WINS, id="c", column="CPU time", primary=False)]
@@ -66,6 +72,7 @@ def test_a_report_of_an_earlier_version_is_refused_by_its_name(runs, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_contrasts_are_judged_over_seeds_and_tracks_and_kept(runs, rows, tmp_path):
     """Times are not resampled over the tracks; figures of queries and of scores are."""
     text = compare(runs, tmp_path / "out", contrasts=CONTRASTS)
@@ -79,6 +86,7 @@ def test_contrasts_are_judged_over_seeds_and_tracks_and_kept(runs, rows, tmp_pat
     assert rewrite(str(tmp_path / "out/report.json"), tmp_path / "again") == text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_systems_may_have_different_numbers_of_runs(runs, tmp_path):
     fewer = {"triplet": runs["triplet"], "plain": runs["plain"][:1]}
     text = compare(fewer, tmp_path / "out", contrasts=CONTRASTS)
@@ -88,6 +96,7 @@ def test_systems_may_have_different_numbers_of_runs(runs, tmp_path):
     assert "over 2 seed(s) (plain: 1);" in text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_other_name_of_a_system_has_a_row_and_is_neither_judged_nor_drawn_twice(runs, rows, tmp_path):
     named = {"classification": runs["plain"], "triplet": runs["triplet"]}
     asked = ["triplet", "proxy_basic", "classification"]
@@ -100,6 +109,7 @@ def test_the_other_name_of_a_system_has_a_row_and_is_neither_judged_nor_drawn_tw
     assert table["proxy_basic"]["R@1"] == table["classification"]["R@1"] == "0.100 ± 0.000"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_truth_is_read_from_its_own_folder(runs, rows, tmp_path):
     for path in (*runs["triplet"], *runs["plain"]):
         report = json.loads((path / "truth/report.json").read_text())
@@ -120,6 +130,7 @@ def test_the_truth_is_read_from_its_own_folder(runs, rows, tmp_path):
         compare(runs, tmp_path / "other", truth=True)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_answers_that_are_missing_or_to_other_questions_are_refused(runs, tmp_path):
     last = runs["plain"][1]
     mine = load_answers(last)
@@ -151,6 +162,7 @@ def test_a_stored_comparison_gives_the_same_tables_and_keeps_its_figures(runs, t
     assert "## Figures" not in (tmp_path / "elsewhere/report.md").read_text()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_stored_comparison_is_written_again_with_the_papers_figures(runs, repository, rows, tmp_path):
     """Systems of the paper that are not in the comparison have rows of their own."""
     every = load_published(str(repository / "docs/comparison/published.csv"))
