@@ -1,4 +1,4 @@
-"""Flag files and published figures travel inside the package, under the same names (see `tfmir/resources.py`)."""
+"""Flag files and tables of figures travel inside the package, under the same names (see `tfmir/resources.py`)."""
 
 import pathlib
 import shutil
@@ -7,7 +7,8 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 HERE = pathlib.Path(__file__).parent
-RESOURCES = [*sorted((HERE / "launch").glob("*.flags")), HERE / "docs/comparison/published.csv"]
+TABLES = [HERE / "docs/comparison" / name for name in ("contrasts.csv", "published.csv")]
+RESOURCES = [*sorted((HERE / "launch").glob("*.flags")), *TABLES]
 
 
 class BuildWithResources(build_py):

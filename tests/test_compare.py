@@ -31,7 +31,10 @@ def test_it_ends_with_a_report_of_all_runs(readme):
     assert set(re.findall(r"\(figures/(.*?)\)", (output / "report.md").read_text())) == figures
     stored = json.loads((output / "proxy-0/report.json").read_text())
     assert (stored["run"], stored["baselines"]) == ("proxy-0", {})
-    assert json.loads((output / "report.json").read_text())["seeds"] == 1
+    report = json.loads((output / "report.json").read_text())
+    assert report["seeds"] == {"proxy": [0], "triplet_disentangled": [0]}
+    assert "subspace-triplets" in {finding["contrast"]["id"] for finding in report["labels"]["contrasts"]}
+    assert "\n## Primary contrasts\n" in (output / "report.md").read_text()
 
 
 @pytest.mark.parametrize(
@@ -44,6 +47,14 @@ def test_it_ends_with_a_report_of_all_runs(readme):
         (["--seeds=4294967296"], "'4294967296' is no whole number from 0 to 4294967295"),
         (["--seeds=²"], "'²' is no whole number"),
         (["--seeds=1,01"], "--seeds=1,01: the same seed stands twice"),
+        (["--seeds=1-3,2"], "--seeds=1-3,2: the same seed stands twice"),
+        (["--seeds=3-1"], "'3-1' is no range of up to 1000 seeds, the lower one first"),
+        (["--seeds=0-9999"], "'0-9999' is no range of up to 1000 seeds"),
+        (["--seeds=1-2-3"], "'1-2-3' is no whole number from 0 to 4294967295, and no range such as 10-19"),
+        (["--more_seeds=5-"], "--more_seeds: '5-' is no whole number"),
+        (["--more_seeds=5"], "--more_systems and --more_seeds go together"),
+        (["--systems=proxy", "--more_systems=joint", "--more_seeds=5"], "joint is not one of --systems=proxy"),
+        (["--contrasts=nowhere.csv"], "--contrasts=nowhere.csv: no such file"),
         (["--systems="], "nothing to compare"),
         (["--seeds=,"], "nothing to compare"),
         (["--jobs=0"], "--jobs=0 is too small"),
@@ -81,29 +92,61 @@ def test_a_run_that_fails_is_named_with_its_log(commands, settings, tmp_path):
     assert re.search(r"error: tfmir.train .* ended with code 2: error: --batch_size=6.*train.log", result.stdout)
 
 
-def test_flags_become_one_job_for_every_system_and_seed(repository, tmp_path, monkeypatch):
-    asked = {}
+@pytest.fixture
+def asked(repository, monkeypatch):
+    """What the command asks for, without doing it."""
+    found = {}
     monkeypatch.chdir(repository)
-    monkeypatch.setattr("tfmir.experiments.queue.run_jobs", lambda jobs, **kwargs: asked.update(jobs=jobs, **kwargs))
+    monkeypatch.setattr("tfmir.experiments.queue.run_jobs", lambda jobs, **kwargs: found.update(jobs=jobs, **kwargs))
     monkeypatch.setattr(
-        "tfmir.experiments.comparison.compare", lambda *args, **kwargs: asked.update(kwargs, runs=args[0])
+        "tfmir.experiments.comparison.compare", lambda runs, *_, **kwargs: found.update(kwargs, runs=runs)
     )
-    flags = [
-        "--systems=proxy,joint",
-        "--seeds=0, 7",
-        "--settings=launch/demo.flags",
-        "--jobs=2",
-        "--tsne_tags=genre/a,b",
-    ]
     monkeypatch.setattr("tfmir.corpora.votes.votes_on_songs", lambda path, audio_dir: [])
-    called("compare", *flags, "--human_triplets=votes.csv", "--audio_dir=songs", f"--output={tmp_path}")
+    return found
+
+
+def test_flags_become_one_job_for_every_system_and_seed(asked, tmp_path):
+    flags = ["--systems=proxy,joint", "--seeds=0, 7", "--settings=launch/demo.flags", "--jobs=2"]
+    flags += ["--tsne_tags=genre/a,b", "--truth", "--human_triplets=votes.csv", "--audio_dir=songs"]
+    called("compare", *flags, f"--output={tmp_path}")
     runs = [job.run.name for job in asked["jobs"]]
     assert (runs, asked["side_by_side"]) == (["proxy-0", "joint-0", "proxy-7", "joint-7"], 2)
     job = asked["jobs"][3]
-    assert job.flags == ("--flagfile=launch/joint.flags", "--flagfile=launch/demo.flags", "--seed=7")
-    assert job.evaluation == ("--human_triplets=votes.csv", "--audio_dir=songs")
+    # The system's own file has the last word: what a variant changes, no setting takes back.
+    assert job.flags == ("--flagfile=launch/demo.flags", "--flagfile=launch/joint.flags", "--seed=7")
+    assert job.evaluation == ("--human_triplets=votes.csv", "--audio_dir=songs", "--truth")
     assert asked["runs"] == {name: [tmp_path / f"{name}-{seed}" for seed in (0, 7)] for name in ("proxy", "joint")}
-    assert asked["tsne_tags"] == "genre/a,b"
+    assert (asked["tsne_tags"], asked["truth"], asked["rows"]) == ("genre/a,b", True, ["proxy", "joint"])
+    assert asked["contrasts"][0].id == "normalisation"
+
+
+def test_some_systems_may_have_more_seeds(asked, tmp_path):
+    flags = ["--systems=triplet,proxy,joint", "--seeds=10-12", "--more_systems=proxy,joint", "--more_seeds=12-13,20"]
+    called("compare", *flags, "--contrasts=", f"--output={tmp_path}")
+    names = {system: [path.name for path in paths] for system, paths in asked["runs"].items()}
+    assert names["triplet"] == ["triplet-10", "triplet-11", "triplet-12"]
+    assert names["proxy"] == [f"proxy-{seed}" for seed in (10, 11, 12, 13, 20)]
+    assert {job.run.name for job in asked["jobs"]} == {name for group in names.values() for name in group}
+    assert len(asked["jobs"]) == 13
+    assert [job.run.name for job in asked["jobs"]][-2:] == ["proxy-20", "joint-20"]
+    assert (asked["contrasts"], asked["jobs"][0].evaluation) == ([], ())
+
+
+def test_one_function_with_two_names_is_trained_once(asked, tmp_path):
+    called("compare", "--seeds=3", f"--output={tmp_path}")
+    assert "proxy_basic" not in asked["runs"]
+    assert len(asked["jobs"]) == len(asked["runs"]) == 8
+    assert asked["rows"][3] == "proxy_basic"
+    called("compare", "--systems=proxy_basic,proxy", "--seeds=3", f"--output={tmp_path}")
+    assert [job.run.name for job in asked["jobs"]] == ["proxy_basic-3", "proxy-3"]
+
+
+def test_any_flag_file_is_a_system_and_of_another_folder_none_is_known(asked, tmp_path):
+    for name in ("classification", "proxy_basic", "triplet_random"):
+        (tmp_path / f"{name}.flags").write_text("--system=triplet\n")
+    flags = ["--systems=classification,proxy_basic,triplet_random", "--seeds=3", f"--launch={tmp_path}"]
+    called("compare", *flags, f"--output={tmp_path}/out")
+    assert list(asked["runs"]) == asked["rows"] == ["classification", "proxy_basic", "triplet_random"]
 
 
 def test_the_stored_comparison_is_written_again_from_any_folder_without_a_run(
@@ -119,6 +162,6 @@ def test_the_stored_comparison_is_written_again_from_any_folder_without_a_run(
     )
     assert capsys.readouterr().out.endswith("report: x/report.md\n")
     text = (tmp_path / "x/report.md").read_text()
-    for title in ("Table 1: ", "Table 3: ", "Table 4: ", "What the paper found"):
+    for title in ("Table 1: ", "Table 3: ", "Table 4: "):
         assert f"\n## {title}" in text
     assert "R@1, published" in text

@@ -52,7 +52,10 @@ def test_it_holds_every_module_and_every_file_that_comes_with_tfmir(wheel, repos
     tables = {str(path.relative_to(repository)) for path in (repository / "tfmir").rglob("*.tsv")}
     page = {str(path.relative_to(repository)) for path in (repository / "tfmir/serving/page/static").iterdir()}
     launch = {f"tfmir/{path.relative_to(repository)}" for path in (repository / "launch").glob("*.flags")}
-    assert modules | tables | page | launch | {"tfmir/docs/comparison/published.csv"} <= found
+    assert (
+        modules | tables | page | launch | {f"tfmir/docs/comparison/{name}.csv" for name in ("contrasts", "published")}
+        <= found
+    )
 
 
 def test_it_prepares_the_demo_trains_two_steps_and_searches_in_an_empty_folder(elsewhere):

@@ -15,8 +15,11 @@ import pathlib
 
 from tfmir import command, files, resources
 from tfmir.errors import UserError
-from tfmir.experiments.systems import ALL
+from tfmir.experiments.systems import ALIASES, ALL
 from tfmir.params import MAX_SEED, field
+
+_LAUNCH = "launch"
+_SEEDS = "seeds or ranges of them, separated by commas"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,19 +27,29 @@ class CompareParams:
     """Flags of the command."""
 
     systems: str = field(",".join(ALL), "names of flag files in --launch, separated by commas")
-    seeds: str = field("0,1,2", "seeds, separated by commas; every system is trained with each")
+    seeds: str = field("0,1,2", f"{_SEEDS}, such as 10-19; every system is trained with each")
+    more_seeds: str = field("", f"{_SEEDS}: with these, only --more_systems are trained")
+    more_systems: str = field("", "those of --systems that are trained with --more_seeds, too")
     output: str = field("runs/comparison", "directory of the runs and of the report", path=True)
-    settings: str = field("", "flag files given to every run after its system's own, separated by commas", path="list")
+    settings: str = field(
+        "", "flag files given to every run before its system's own, which has the last word; with commas", path="list"
+    )
     published: str = field(
         "", "CSV of published figures (system, column, value): each gets a column beside ours, on other data", path=True
+    )
+    contrasts: str = field(
+        "docs/comparison/contrasts.csv",
+        "CSV of the differences to judge, primary and secondary; empty: none",
+        path=True,
     )
     stored: str = field(
         "", "report.json of an earlier comparison: only its tables are written again, to --output", path=True
     )
+    truth: bool = field(False, "ask every run against the truth, too, where the records keep one beside the labels")
     human_triplets: str = field("", "votes of listeners for every run, as evaluate takes them", path=True)
     audio_dir: str = field("", "folder with the songs of --human_triplets", path=True)
     tsne_tags: str = field("", "notion/a,b: two tags for the t-SNE of a disentangled triplet system (paper, Figure 3)")
-    launch: str = field("launch", "directory of the systems' flag files", path=True)
+    launch: str = field(_LAUNCH, "directory of the systems' flag files", path=True)
     jobs: int = field(1, "runs side by side; the cores are shared out among them", lower=1)
 
 
@@ -52,40 +65,68 @@ def main(params: CompareParams) -> None:
         report = rewrite(params.stored, output, published=load_published(params.published))
         print(f"{report}\nreport: {output / 'report.md'}")
         return
-    systems, seeds = _words(params.systems), _seeds(params.seeds)
-    if not systems or not seeds:
-        raise UserError("nothing to compare: --systems and --seeds need a name and a number at least")
-    flag_files = {system: f"{params.launch}/{system}.flags" for system in systems}
-    settings = _words(params.settings)
-    for path in [*flag_files.values(), *settings]:
-        if not os.path.exists(resources.find(path)):
-            raise UserError(f"{path}: no such flag file (--systems names those in --launch={params.launch})")
+    rows, seeds = _words(params.systems), _seeds_of_systems(params)
+    flags = {system: _flags(params, system) for system in seeds}
     from tfmir.corpora.votes import votes_on_songs
     from tfmir.experiments.comparison import compare
+    from tfmir.experiments.contrasts import load_contrasts
     from tfmir.experiments.published import load_published
     from tfmir.experiments.queue import Job, run_jobs
 
-    published = load_published(params.published)
+    published, contrasts = load_published(params.published), load_contrasts(params.contrasts)
     votes_on_songs(params.human_triplets, params.audio_dir)
-    votes = [f"--human_triplets={params.human_triplets}", f"--audio_dir={params.audio_dir}"]
+    runs = {system: [output / f"{system}-{seed}" for seed in of_system] for system, of_system in seeds.items()}
     jobs = [
-        Job(
-            run=output / f"{system}-{seed}",
-            flags=(
-                f"--flagfile={flag_files[system]}",
-                *(f"--flagfile={path}" for path in settings),
-                f"--seed={seed}",
-            ),
-            evaluation=tuple(votes if params.human_triplets else ()),
-        )
-        for seed in seeds
-        for system in systems
+        Job(output / f"{system}-{seed}", (*flags[system], f"--seed={seed}"), _evaluation(params))
+        for seed in dict.fromkeys(seed for of_system in seeds.values() for seed in of_system)
+        for system, of_system in seeds.items()
+        if seed in of_system
     ]
     print(f"{len(jobs)} runs in {output}, {params.jobs} at a time; the log of each is its train.log")
     run_jobs(jobs, side_by_side=params.jobs)
-    runs = {system: [output / f"{system}-{seed}" for seed in seeds] for system in systems}
-    report = compare(runs, output, published=published, tsne_tags=params.tsne_tags)
+    report = compare(
+        runs,
+        output,
+        rows=rows,
+        contrasts=contrasts,
+        truth=params.truth,
+        published=published,
+        tsne_tags=params.tsne_tags,
+    )
     print(f"\n{report}\nreport: {output / 'report.md'}, figures: {output / 'figures'}")
+
+
+def _seeds_of_systems(params: CompareParams) -> dict[str, list[int]]:
+    """System -> its seeds, of all that are trained: of two names of one function, one."""
+    systems, seeds = _words(params.systems), _seeds("seeds", params.seeds)
+    if not systems or not seeds:
+        raise UserError("nothing to compare: --systems and --seeds need a name and a number at least")
+    more_systems, more_seeds = _words(params.more_systems), _seeds("more_seeds", params.more_seeds)
+    unknown = [system for system in more_systems if system not in systems]
+    if unknown:
+        raise UserError(f"--more_systems: {unknown[0]} is not one of --systems={params.systems}")
+    if bool(more_systems) != bool(more_seeds):
+        raise UserError("--more_systems and --more_seeds go together")
+    aliases = ALIASES if params.launch == _LAUNCH else {}
+    seeds_of = {s: [*seeds, *(n for n in more_seeds if s in more_systems and n not in seeds)] for s in systems}
+    for alias, system in aliases.items():
+        if alias in seeds_of and system in seeds_of:
+            seeds_of[system] = max(seeds_of[system], seeds_of.pop(alias), key=len)
+    return seeds_of
+
+
+def _flags(params: CompareParams, system: str) -> tuple[str, ...]:
+    """The flag files of a run: the settings, and the system's own, which may say otherwise."""
+    paths = [*_words(params.settings), f"{params.launch}/{system}.flags"]
+    for path in paths:
+        if not os.path.exists(resources.find(path)):
+            raise UserError(f"{path}: no such flag file (--systems names those in --launch={params.launch})")
+    return tuple(f"--flagfile={path}" for path in paths)
+
+
+def _evaluation(params: CompareParams) -> tuple[str, ...]:
+    votes = (f"--human_triplets={params.human_triplets}", f"--audio_dir={params.audio_dir}")
+    return (*(votes if params.human_triplets else ()), *(("--truth",) if params.truth else ()))
 
 
 def _words(text: str) -> list[str]:
@@ -95,15 +136,23 @@ def _words(text: str) -> list[str]:
     return words
 
 
-def _seeds(text: str) -> list[int]:
-    words = _words(text)
-    for word in words:
-        if not word.isdecimal() or int(word) > MAX_SEED:
-            raise UserError(f"--seeds: {word!r} is no whole number from 0 to {MAX_SEED}")
-    seeds = list(map(int, words))
+def _seeds(flag: str, text: str) -> list[int]:
+    """Numbers and ranges of numbers, `10-12,15`, one by one."""
+    seeds: list[int] = []
+    for word in _words(text):
+        ends = word.split("-")
+        if len(ends) > 2 or not all(end.isdecimal() and int(end) <= MAX_SEED for end in ends):
+            raise UserError(f"--{flag}: {word!r} is no whole number from 0 to {MAX_SEED}, and no range such as 10-19")
+        first, last = int(ends[0]), int(ends[-1])
+        if not 0 <= last - first < _MOST:
+            raise UserError(f"--{flag}: {word!r} is no range of up to {_MOST} seeds, the lower one first")
+        seeds += range(first, last + 1)
     if len(set(seeds)) < len(seeds):
-        raise UserError(f"--seeds={text}: the same seed stands twice")
+        raise UserError(f"--{flag}={text}: the same seed stands twice")
     return seeds
+
+
+_MOST = 1000
 
 
 if __name__ == "__main__":

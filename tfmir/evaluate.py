@@ -4,10 +4,10 @@
     python -m tfmir.evaluate --run=runs/proxy --library=~/Music
     python -m tfmir.evaluate --run=runs/proxy --library=~/Music --annotations=tags.csv --by=artist
 
-Writes report.json, report.md, figures/ and test.npz (track ids, embeddings, labels, and truth where the records have
-one) into the run directory; with --truth, the first three against the truth into its folder `truth`, too. With
---library: retrieval and triplets on the songs of another corpus, by the tags that both know or by any column, into
-library/<name> of the run directory.
+Writes report.json, report.md, figures/, answers.npz (what was answered to every question) and test.npz (track ids,
+embeddings, labels, and truth where the records have one) into the run directory; with --truth, all but the last against
+the truth into its folder `truth`, too. With --library: retrieval and triplets on the songs of another corpus, by the
+tags that both know or by any column, into library/<name> of the run directory.
 """
 
 from __future__ import annotations

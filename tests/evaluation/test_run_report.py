@@ -14,6 +14,7 @@ from tfmir.corpora.annotated import annotated
 from tfmir.data.records import load_manifest
 from tfmir.errors import UserError
 from tfmir.evaluation import run_report
+from tfmir.evaluation.answers import load_answers
 from tfmir.evaluation.library.library_report import evaluate_library
 from tfmir.evaluation.retrieval import recall_at_k
 from tfmir.evaluation.run_report import evaluate_run
@@ -84,6 +85,17 @@ def test_test_npz_holds_the_test_split_in_the_order_of_the_records(report, run):
         assert not np.allclose(np.linalg.norm(stored["embeddings"], axis=1), 1.0, atol=0.01)
 
 
+def test_answers_npz_has_the_outcome_of_every_question(report, run):
+    """Of a system without sub-spaces whose embedding is not of unit norm."""
+    found = load_answers(run.path)
+    assert found.recall[:, 0].mean() == pytest.approx(report["system"]["recall"]["1"]["mean"])
+    assert found.recall_by_cosine[:, 0].mean() == pytest.approx(report["system"]["cosine"]["recall"]["1"]["mean"])
+    shares = {name: right.mean() for name, right in found.correct.items()}
+    triplets = {f"whole/{notion}": figure["mean"] for notion, figure in report["system"]["triplets"].items()}
+    assert shares == pytest.approx(triplets | {"track": report["system"]["triplets_track"]["mean"]})
+    assert found.anchors["track"].max() < len(found.labels) == len(found.scores) == report["tracks"]
+
+
 def test_figures_are_those_that_the_system_has(report, run):
     """Without sub-spaces there is no leakage to draw."""
     assert {path.name for path in (run.path / "figures").iterdir()} == {"tsne.png", "recall.png", "training.png"}
@@ -145,9 +157,12 @@ def test_figures_against_the_truth_stand_beside_those_against_the_labels(both, k
     assert json.loads((known.path / "report.json").read_text()) == json.loads(json.dumps(labels))
     with np.load(known.path / "test.npz") as stored:
         right = {"labels": stored["labels"], "truth": stored["truth"]}
+        answers = {"labels": load_answers(known.path), "truth": load_answers(known.path / "truth")}
         recalls = {name: recall_at_k(stored["embeddings"], rows)[:, 0].mean() for name, rows in right.items()}
     for name, report in (("labels", labels), ("truth", truth)):
         assert report["system"]["recall"]["1"]["mean"] == pytest.approx(recalls[name])
+        assert answers[name].recall[:, 0].mean() == pytest.approx(recalls[name])
+        np.testing.assert_array_equal(answers[name].labels, right[name])
         carried = right[name].any(axis=0)
         assert report["tracks"] == len(right[name])
         assert set(report) == set(labels)

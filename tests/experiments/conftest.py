@@ -1,9 +1,11 @@
-"""Reports of two systems with two seeds each, made up, and the reader of a report's tables."""
+"""Reports and answers of two systems with two seeds each, made up, and the reader of a report's tables."""
 
+import numpy as np
 import pytest
 
+from tfmir.evaluation.answers import Answers
 from tfmir.experiments.columns import summary
-from tfmir.experiments.results import Results
+from tfmir.experiments.results import Results, Side
 from tfmir.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary.from_dict({"genre": ["a", "b"], "mood": ["x"]})
@@ -41,6 +43,24 @@ def report(recall, seconds, *, disentangled=True, plain=False):
     return {"notions": VOCABULARY.to_dict(), "tracks": 40, "system": own, "training": training, "human": None}
 
 
+def answers(report, *, seed=0):
+    """Answers to the questions of every report, the same for all, as often right as the report says."""
+    rng, tracks = np.random.default_rng(0), report["tracks"]
+    labels, anchors = rng.random([tracks, 3]) < 0.5, rng.integers(0, tracks, 300)
+    own, luck = report["system"], np.random.default_rng(seed)
+    shares = {f"whole/{notion}": figure["mean"] for notion, figure in own["triplets"].items()}
+    shares |= {f"subspace/{notion}": figure["mean"] for notion, figure in (own["triplets_subspace"] or {}).items()}
+    shares |= {"track": own["triplets_track"]["mean"]}
+    return Answers(
+        queries=np.arange(tracks),
+        recall=np.stack([luck.random(tracks) < own["recall"][k]["mean"] for k in "1248"], axis=1).astype(np.float32),
+        labels=labels,
+        correct={name: luck.random(300) < share for name, share in shares.items()},
+        anchors=dict.fromkeys(shares, anchors),
+        scores=(labels + luck.normal(size=labels.shape)).astype(np.float32),
+    )
+
+
 @pytest.fixture
 def interpreter(tmp_path, monkeypatch):
     """Puts a script in the place of Python: what commands would start is it."""
@@ -64,7 +84,8 @@ def reports():
 
 @pytest.fixture
 def results(reports):
-    return Results("demo", 40, 2, list(VOCABULARY.notions), SWITCHES, summary(reports))
+    seeds = {"triplet": [4, 5], "plain": [4, 5]}
+    return Results("demo", 40, list(VOCABULARY.notions), SWITCHES, seeds, {}, Side(summary(reports)))
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +93,8 @@ def rows():
     """The rows below a title, by system: column -> cell."""
 
     def read(text, title):
-        lines = text.split(f"## {title}\n\n")[1].split("\n\n")[0].splitlines()
+        section = text.split(f"## {title}\n\n")[1].split("\n## ")[0]
+        lines = [line for line in section.splitlines() if line.startswith("|")]
         head, _, *body = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
         return {row[0]: dict(zip(head, row, strict=True)) for row in body}
 

@@ -57,6 +57,13 @@ def test_recall_is_the_mean_over_the_seeds(reports, seen, tmp_path):
     np.testing.assert_allclose(lines["plain"].get_xdata(), [1, 2, 4, 8])
 
 
+def test_every_system_has_a_line_however_many_there_are(reports, seen, tmp_path):
+    many = {f"system {number}": reports["triplet"] for number in range(18)}
+    plots.recall_curves(many, tmp_path / "recall.png")
+    lines = seen[0].axes[0].get_lines()
+    assert len({(line.get_color(), line.get_marker(), line.get_linestyle()) for line in lines}) == 18
+
+
 def test_time_has_a_point_a_seed_in_minutes(reports, seen, tmp_path):
     plots.recall_against_time(reports, tmp_path / "time.png")
     lines = {line.get_label(): line for line in seen[0].axes[0].get_lines()}

@@ -30,7 +30,10 @@ if command == "tfmir.train" and not (run / "history.csv").exists():
     (run / "history.csv").write_text("epoch,loss\\n1,0.5\\n")
 if command == "tfmir.evaluate":
     report = {{"schema_version": {version}, "human": given.get("human_triplets")}}
-    (run / "report.json").write_text(json.dumps(report))
+    for folder in [run, *([run / "truth"] if "truth" in given else [])]:
+        folder.mkdir(exist_ok=True)
+        (folder / "answers.npz").touch()
+        (folder / "report.json").write_text(json.dumps(report))
 """
 
 
@@ -87,7 +90,11 @@ def removed(job):
     (job.run / "report.json").unlink()
 
 
-@pytest.mark.parametrize("spoil", [older, of_an_earlier_version, removed])
+def without_answers(job):
+    (job.run / "answers.npz").unlink()
+
+
+@pytest.mark.parametrize("spoil", [older, of_an_earlier_version, removed, without_answers])
 def test_a_report_that_is_not_of_these_weights_and_this_version_is_made_again(job, spoil):
     run_jobs([job()], side_by_side=1)
     spoil(job())
@@ -104,6 +111,20 @@ def test_a_report_without_the_votes_that_are_asked_for_is_made_again_and_one_wit
     for again in (voted, job()):
         run_jobs([again], side_by_side=1)
     assert calls(voted).count("tfmir.evaluate") == 2
+
+
+@pytest.mark.parametrize("missing", ["report.json", "answers.npz"])
+def test_a_run_that_was_not_asked_against_the_truth_is_evaluated_again(job, missing):
+    run_jobs([job()], side_by_side=1)
+    asked = job("a", "--truth")
+    run_jobs([asked], side_by_side=1)
+    assert calls(asked).count("tfmir.evaluate") == 2
+    for again in (asked, job()):
+        run_jobs([again], side_by_side=1)
+    assert calls(asked).count("tfmir.evaluate") == 2
+    (asked.run / "truth" / missing).unlink()
+    run_jobs([asked], side_by_side=1)
+    assert calls(asked).count("tfmir.evaluate") == 3
 
 
 def test_a_run_that_fails_is_named_with_its_last_words_and_its_log(job):

@@ -25,5 +25,11 @@ def test_each_is_a_flag_file_of_its_kind(repository, name):
     assert (found.track_weight > 0) == (name == "triplet_track")
 
 
+def test_an_alias_is_another_system_of_the_nine_and_not_named_for_itself():
+    """That the two are one function to the last bit, trained too, is shown in `model/test_tagging.py`."""
+    assert set(systems.ALIASES) | set(systems.ALIASES.values()) <= set(systems.PAPER)
+    assert not set(systems.ALIASES) & set(systems.ALIASES.values())
+
+
 def test_no_two_are_the_same(repository):
     assert len({str(params(repository, name)) for name in systems.ALL}) == 9

@@ -3,7 +3,9 @@ import dataclasses
 import pytest
 
 from tfmir.errors import UserError
-from tfmir.experiments.columns import summary
+from tfmir.experiments.contrasts import Contrast
+from tfmir.experiments.findings import judge_contrasts
+from tfmir.experiments.results import Side
 from tfmir.experiments.tables import comparison_text
 
 
@@ -37,17 +39,41 @@ def test_table_3_has_both_spaces_in_one_table_and_a_row_where_there_is_a_subspac
     assert cells[-1][-1] == "**0.800** ± 0.000"
 
 
-def test_the_findings_stand_below_the_tables(results, reports, rows):
-    """Renamed as the paper's two classification systems: R@1 0.2 and 0.4 against 0.1 and 0.1, difference 0.2 ± 0.1·√2,
-    t = 12.706 for one degree of freedom: 0.2 ± 12.706 · 0.1."""
-    names = {"triplet": "classification", "plain": "classification_plain"}
-    columns = summary({names[s]: group for s, group in reports.items()})
-    switches = {names[s]: value for s, value in results.switches.items()}
-    text = comparison_text(dataclasses.replace(results, switches=switches, columns=columns))
-    found = rows(text, "What the paper found")["Normalisation lifts classification's retrieval"]
-    assert found["difference"] == "classification − classification_plain, R@1"
-    assert (found["mean"], found["verdict"]) == ("+0.200", "undecided")
-    assert found["95 % interval over the seeds"] == "[-1.071, +1.471]"
+def test_the_findings_stand_below_the_tables(results, rows):
+    """R@1 0.2 and 0.4 against 0.1 and 0.1: 0.2 ± 0.1, one degree of freedom, of which t is 12.706."""
+    contrast = Contrast("a", "Triplets win", "5", "triplet", "plain", "R@1", primary=True)
+    found = judge_contrasts([contrast], results.labels.columns, {}, tracks=40)
+    side = dataclasses.replace(results.labels, contrasts=found)
+    text = comparison_text(dataclasses.replace(results, labels=side))
+    row = rows(text, "Primary contrasts")["Triplets win (5)"]
+    assert row["contrast"] == "triplet − plain, R@1"
+    assert (row["difference"], row["95 % interval"], row["verdict"]) == ("+0.200", "[-1.071, +1.471]", "undecided")
+
+
+def test_a_system_that_is_another_has_its_figures_and_a_note(results, rows):
+    """In its own place among the rows, and the best of a column is bold in both."""
+    switches = {"twin": results.switches["triplet"], **results.switches}
+    text = comparison_text(dataclasses.replace(results, switches=switches, aliases={"twin": "triplet"}))
+    table = rows(text, "Table 1: training time, retrieval, tagging")
+    assert list(table) == ["twin", "triplet", "plain"]
+    assert table["twin"] == {**table["triplet"], "system": "twin"}
+    assert "`twin` and `triplet` are one function, which was trained once" in text
+    assert "| sub-space | twin |" in text
+
+
+def test_the_truth_has_tables_of_its_own_below_the_labels(results, rows):
+    columns = {**results.labels.columns, "R@1": {"triplet": [0.7, 0.8], "plain": [0.6, 0.6]}}
+    text = comparison_text(dataclasses.replace(results, truth=Side(columns)))
+    assert rows(text, "Table 1: training time, retrieval, tagging")["triplet"]["R@1"] == "**0.300** ± 0.141"
+    of_truth = rows(text, "Table 1: training time, retrieval, tagging, against the truth")
+    assert of_truth["triplet"]["R@1"] == "**0.750** ± 0.071"
+    assert "# Against the truth" not in comparison_text(results)
+
+
+def test_unequal_numbers_of_seeds_are_told(results):
+    columns = {name: {**of, "plain": [*of["plain"], of["plain"][0]]} for name, of in results.labels.columns.items()}
+    text = comparison_text(dataclasses.replace(results, labels=Side(columns)))
+    assert "over 2 seed(s) (plain: 3);" in text
 
 
 def test_published_figures_stand_beside_ours_and_other_systems_below(results, rows):
@@ -71,8 +97,8 @@ def test_a_column_without_any_figure_is_left_out_and_one_that_only_others_have_i
 
 
 def test_the_lowest_time_is_the_best_and_one_seed_has_no_deviation(results):
-    one = {name: {s: values[:1] for s, values in of.items()} for name, of in results.columns.items()}
-    text = comparison_text(dataclasses.replace(results, seeds=1, columns=one))
+    one = {name: {s: values[:1] for s, values in of.items()} for name, of in results.labels.columns.items()}
+    text = comparison_text(dataclasses.replace(results, labels=Side(one)))
     assert "±" not in text.split("\n\n## ", 1)[1]
     assert "| **0.500** |" in text  # CPU time of `plain`: 200 s, a half of the mean of its two seeds
     assert "over 1 seed(s)" in text

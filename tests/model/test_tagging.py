@@ -54,6 +54,18 @@ def test_disentangled_classification_has_a_matrix_for_each_notion(tiny, vocabula
     np.testing.assert_allclose(system.logits(tf.constant(f)), expected, rtol=1e-4, atol=1e-6)
 
 
+def test_basic_proxies_and_classification_are_one_function_before_and_after_training(tiny, batch):
+    """Paper, eqs. 6 and 8: two names of one system, from one seed equal to the last bit. So a comparison trains one."""
+    trained = []
+    for name in ("proxy_basic", "classification"):
+        system = tiny(name)
+        system.compile(optimizer="adam", run_eagerly=True)
+        losses = [float(system.train_on_batch(*batch(system, seed=s), return_dict=True)["loss"]) for s in range(2)]
+        trained.append([*system.get_weights(), np.array(losses)])
+    for mine, others in zip(*trained, strict=True):
+        np.testing.assert_array_equal(mine, others)
+
+
 @pytest.mark.parametrize("kind", ["proxy", "proxy_basic", "classification", "classification_plain", "joint"])
 def test_scores_are_the_sigmoid_of_the_logits(kind, tiny):
     system, f = tiny(kind), tf.constant(embeddings())

@@ -15,6 +15,7 @@ from tfmir.data.records import Manifest
 from tfmir.data.run_records import records_of
 from tfmir.errors import UserError
 from tfmir.evaluation import plots
+from tfmir.evaluation.answers import collect_answers, save_answers
 from tfmir.evaluation.baselines import baselines
 from tfmir.evaluation.human import agreement, embed_clips
 from tfmir.evaluation.questions import LABELS, TRUTH, stored_questions
@@ -38,7 +39,8 @@ def evaluate_run(
     human_triplets: str = "",
     audio_dir: str = "",
 ) -> dict[str, Any]:
-    """Evaluates a run on the test split; writes report.json, report.md, figures/ and test.npz into its directory.
+    """Evaluates a run on the test split; writes report.json, report.md, figures/, answers.npz and test.npz into its
+    directory.
 
     Args:
       path: the run directory.
@@ -96,15 +98,17 @@ def _evaluate(
     weights = files.sha256(run.best_weights)
     known = {"training": training_time(history), "human": human, "weights_sha256": weights}
     right = {LABELS: test.labels} | ({TRUTH: test.truth} if with_truth and test.truth is not None else {})
-    reports = {}
+    reports, answers = {}, {}
     for against, labels in right.items():
         questions = stored_questions(run.records, manifest, "test", labels, test.excerpt_tracks, against=against)
         report = build_report(run.path.name, run.vocabulary, labels, ours, others, questions=questions, against=against)
         reports[against] = report | known | {"undefined": report["undefined"] | plots.undrawn(report)}
+        answers[against] = collect_answers(run.vocabulary, labels, ours, questions, test.excerpt_tracks)
     _write_tracks(run, test)
     _remove_outdated(report_folder(run, TRUTH), weights)
     maps = _maps(run, test)
     for against, labels in reversed(right.items()):  # that of the labels last: it says that all is there
+        save_answers(report_folder(run, against), answers[against])
         _write(report_folder(run, against), run, labels, maps, reports[against], history)
     return reports
 

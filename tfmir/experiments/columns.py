@@ -14,6 +14,7 @@ Reports = Mapping[str, Sequence[dict[str, Any]]]
 Summary = Mapping[str, Mapping[str, Sequence["float | None"]]]
 
 WHOLE_SPACE, SUBSPACES = "mean of whole space", "mean of sub-spaces"  # triplet prediction, over the notions
+TRIPLETS = "triplets"  # in the sub-spaces, or in the whole space of a system that has none: for contrasts only
 # Ratios to the fastest system, and what they are ratios of; the first is the paper's (section 4.3.1).
 TIMES = {"training time": "seconds", "CPU time": "cpu_seconds", "CPU time an epoch": "cpu_seconds_per_epoch"}
 LOWER_IS_BETTER = (*TIMES, "epochs")
@@ -25,7 +26,7 @@ def summary(reports: Reports) -> Summary:
     """Every column of the comparison, those of `TIMES` included, in JSON types only.
 
     Args:
-      reports: reports of the same notions, with as many seeds for each system.
+      reports: reports of the same notions.
     """
     notions = list(next(iter(reports.values()))[0]["notions"])
     values: dict[str, Any] = {
@@ -36,6 +37,13 @@ def summary(reports: Reports) -> Summary:
         values[clock] = {s: [_path(r, "training", clock) for r in group] for s, group in reports.items()}
         values[ratio] = _over_the_fastest(values[clock])
     return values
+
+
+def with_best_triplets(values: Summary) -> Summary:
+    """Adds the column `TRIPLETS`."""
+    whole, own = values.get(WHOLE_SPACE, {}), values.get(SUBSPACES, {})
+    best = {s: figures if any(v is None for v in own.get(s, [None])) else own[s] for s, figures in whole.items()}
+    return {**values, TRIPLETS: best}
 
 
 def tables(notions: Sequence[str]) -> dict[str, list[str]]:

@@ -7,30 +7,49 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from tqdm import tqdm
+
 from tfmir import files
 from tfmir.errors import UserError
+from tfmir.evaluation.answers import Answers, load_answers
+from tfmir.evaluation.questions import TRUTH
 from tfmir.evaluation.report import SCHEMA_VERSION as REPORT_VERSION
 from tfmir.experiments import plots
+from tfmir.experiments.bootstrap import draw_weights, resampled_figures
 from tfmir.experiments.columns import summary
+from tfmir.experiments.contrasts import Contrast
+from tfmir.experiments.findings import JOINT_COLUMNS, Resampled, joint_against_the_best, judge_contrasts
 from tfmir.experiments.published import Published
-from tfmir.experiments.results import Results, load_results
+from tfmir.experiments.results import Results, Side, load_results
+from tfmir.experiments.systems import ALIASES
 from tfmir.experiments.tables import comparison_text
 from tfmir.markdown import pictures
 from tfmir.run_directory import Run, load_run
+
+# System -> its runs, one a seed.
+Runs = Mapping[str, Sequence[Run]]
 
 
 def compare(
     runs: Mapping[str, Sequence[pathlib.Path]],
     output: pathlib.Path,
     *,
+    rows: Sequence[str] = (),
+    contrasts: Sequence[Contrast] = (),
+    truth: bool = False,
     published: Published | None = None,
     tsne_tags: str = "",
 ) -> str:
-    """Writes report.json, report.md and figures/ from the `report.json` of each run.
+    """Writes report.json, report.md and figures/ from the `report.json` and `answers.npz` of each run.
 
     Args:
-      runs: system -> its run directories, one a seed.
+      runs: system -> its run directories, one a seed; systems may have different numbers of them.
       output: where to write.
+      rows: the systems in the order of their rows; one that is not in `runs` is the same function as one that is
+        (`systems.ALIASES`), and its row has that one's figures. Empty: those of `runs`.
+      contrasts: the differences to judge.
+      truth: whether the evaluations against the truth are compared, too.
       published: figures to stand beside ours.
       tsne_tags: `notion/a,b`: two tags of one notion for the paper's Figure 3; empty: the most frequent two.
 
@@ -38,18 +57,23 @@ def compare(
       The tables as Markdown.
 
     Raises:
-      UserError: a run's report is of another version, or there are no such tags.
+      UserError: a run's report is of another version, its answers are missing or to other questions, or there are no
+        such tags.
     """
     opened = {system: [load_run(str(path)) for path in paths] for system, paths in runs.items()}
-    reports = {system: [_load(run) for run in of_seeds] for system, of_seeds in opened.items()}
+    reports = {system: [_load(run.path) for run in of_seeds] for system, of_seeds in opened.items()}
     first = next(iter(opened.values()))[0]
+    rows = rows or list(runs)
+    aliases = {system: ALIASES[system] for system in rows if system not in runs}
     results = Results(
         corpus=first.corpus,
         tracks=next(iter(reports.values()))[0]["tracks"],
-        seeds=len(next(iter(runs.values()))),
         notions=list(first.vocabulary.notions),
-        switches={system: _switches(group[0]) for system, group in opened.items()},
-        columns=summary(reports),
+        switches={system: _switches(opened[aliases.get(system, system)][0]) for system in rows},
+        seeds={system: [run.params.training.seed for run in group] for system, group in opened.items()},
+        aliases=aliases,
+        labels=_side(opened, reports, "", contrasts),
+        truth=_truth(opened, contrasts) if truth else None,
     )
     text = comparison_text(results, published=published)
     captions = plots.draw(opened, reports, output / "figures", tsne_tags=tsne_tags)
@@ -83,11 +107,70 @@ def write_text(text: str, output: pathlib.Path, captions: Mapping[str, str]) -> 
     files.write_text(output / "report.md", "\n".join(filter(None, [f"# Comparison\n\n{text}", pictures(captions)])))
 
 
-def _load(run: Run) -> dict[str, Any]:
-    report: dict[str, Any] = files.read_json(run.path / "report.json")
+def resample(runs: Runs, folder: str, columns: set[str]) -> Resampled:
+    """The columns of every run on the same resamples of the test tracks, as far as its answers tell.
+
+    Args:
+      runs: system -> its runs, one a seed.
+      folder: where the answers are in a run directory; empty: in itself.
+      columns: the columns that are wanted.
+
+    Raises:
+      UserError: answers are missing, or to other questions than those of the first run.
+    """
+    paths = {system: [run.path / folder if folder else run.path for run in group] for system, group in runs.items()}
+    notions = next(iter(runs.values()))[0].vocabulary.notions
+    found: dict[str, list[dict[str, np.ndarray]]] = {system: [] for system in paths}
+    first: Answers | None = None
+    with tqdm(total=sum(map(len, paths.values())), unit="run", desc="resample") as bar:
+        for system, path in ((system, path) for system, group in paths.items() for path in group):
+            answers = load_answers(path)
+            if first is None:
+                first, weights = answers, draw_weights(len(answers.labels))
+            _refuse_other_questions(first, answers, path)
+            found[system].append(resampled_figures(answers, notions, columns, weights))
+            bar.update(1)
+    return {
+        system: {name: np.stack([f[name] for f in group]) for name in set.intersection(*map(set, group))}
+        for system, group in found.items()
+    }
+
+
+def _side(runs: Runs, reports: Mapping[str, Any], folder: str, contrasts: Sequence[Contrast]) -> Side:
+    columns, tracks = summary(reports), next(iter(reports.values()))[0]["tracks"]
+    wanted = {name for contrast in contrasts for name in contrast.columns}
+    resampled = resample(runs, folder, wanted | set(JOINT_COLUMNS))
+    return Side(
+        columns,
+        judge_contrasts(contrasts, columns, resampled, tracks=tracks),
+        joint_against_the_best(columns, resampled, tracks=tracks),
+    )
+
+
+def _truth(runs: Runs, contrasts: Sequence[Contrast]) -> Side:
+    reports = {system: [_load(run.path / TRUTH) for run in of_seeds] for system, of_seeds in runs.items()}
+    return _side(runs, reports, TRUTH, contrasts)
+
+
+def _load(folder: files.Path) -> dict[str, Any]:
+    path = folder / "report.json"
+    if not path.exists():
+        raise UserError(f"{path}: not there: evaluate the run{' with --truth' if folder.name == TRUTH else ''}")
+    report: dict[str, Any] = files.read_json(path)
     if report.get("schema_version") != REPORT_VERSION:
-        raise UserError(f"{run.path}/report.json is of an earlier version: remove it, and it is made again")
+        raise UserError(f"{path} is of an earlier version: remove it, and it is made again")
     return report
+
+
+def _refuse_other_questions(first: Answers, answers: Answers, folder: files.Path) -> None:
+    """Two runs can be resampled together only if they answered the same; not all have sub-spaces to ask."""
+    shared = first.anchors.keys() & answers.anchors.keys()
+    same = np.array_equal(first.labels, answers.labels)
+    if not same or not all(np.array_equal(first.anchors[name], answers.anchors[name]) for name in shared):
+        raise UserError(
+            f"{folder}: its answers are to other questions than those of the first run: compare runs of one record "
+            "set, or remove both report.json, and they are made again"
+        )
 
 
 def _switches(run: Run) -> dict[str, bool]:

@@ -1,189 +1,181 @@
-"""The paper's findings as differences between systems, each judged by its interval over the seeds.
+"""What a comparison has found: each contrast with its interval and what that decides.
 
-    seen        the whole 95 % interval of the difference is on the side that the paper found
-    not seen    the whole interval is on the other side
-    undecided   the interval holds 0
+    seen        the difference is told from 0 on the side of the claim; of an agreement: it lies within the margin
+    not seen    it is told from 0 on the other side; of an agreement: it lies beyond the margin
+    undecided   neither
 
-A claim that two systems agree is seen where the interval lies within ±0.02, about what two seeds of one system differ
-by, and not seen where it lies outside. Some thirty differences are judged, each by itself: of as many that are nothing,
-one or two would be "seen" or "not seen" by chance.
+The p-value is that of Student's t for the distance of the difference from 0, or from the margin of an agreement (two
+tests at once, as TOST, each at 2.5 %: it is below 5 % just where the 95 % interval does not hold 0, or lies wholly
+within or wholly beyond the margin). The primary contrasts are judged by p-values corrected for being several (Holm);
+the others each by its own, so that of twenty that are nothing one is "seen" or "not seen" by chance.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from scipy import stats
 
-from tfmir.evaluation.bootstrap import Interval
 from tfmir.experiments import systems
-from tfmir.experiments.columns import SUBSPACES, WHOLE_SPACE, Summary, mean_or_none
+from tfmir.experiments.columns import SUBSPACES, WHOLE_SPACE, Summary, mean_or_none, with_best_triplets
+from tfmir.experiments.contrasts import AGREE, Contrast
+from tfmir.experiments.spread import (
+    LEVEL,
+    Effect,
+    Figures,
+    Spread,
+    effect_size,
+    holm,
+    seeds_needed,
+    spread_of,
+    standard_error,
+)
 
-AGREEMENT = 0.02
 SEEN, NOT_SEEN, UNDECIDED = "seen", "not seen", "undecided"
-FIRST, WITHIN, BEHIND = "first", "within the interval", "behind"
-# Triplet prediction in the sub-spaces, or in the whole space if a system has none.
-TRIPLETS = "triplets"
+AHEAD, FIRST, WITHIN, BEHIND = "first, beyond the interval", "first", "within the interval", "behind"
 JOINT_COLUMNS = ("R@1", "R@2", "R@4", "R@8", "ROC-AUC", WHOLE_SPACE, SUBSPACES)
 
+# System -> column -> float [seeds, samples], the figures of its runs on resampled tracks.
+Resampled = Mapping[str, Mapping[str, np.ndarray]]
+
 
 @dataclasses.dataclass(frozen=True)
-class Comparison:
-    """One difference that speaks for or against a claim: `column` of `more` minus `column` of `less`.
+class Finding:
+    """What came of a contrast.
 
     Attributes:
-      more: the system that the paper found to have more.
-      less: the other one.
-      column: column of the summary; `more_column` replaces it for the first system.
-      agree: whether the paper found them equal.
+      contrast: the contrast.
+      difference: of the means over the seeds.
+      low: lower bound of its 95 % interval, without correction; None with a single seed.
+      high: upper bound.
+      p: p-value, without correction; 1 with a single seed.
+      adjusted_p: p-value after Holm's correction over the primary contrasts; None for the others.
+      effect: the difference over the deviation between seeds; None where there is none.
+      seeds_needed: of each system for this difference to be told; None where no number is enough.
+      spread: where the uncertainty comes from.
+      verdict: what is decided.
     """
 
-    more: str
-    less: str
-    column: str
-    more_column: str = ""
-    agree: bool = False
-
-
-@dataclasses.dataclass(frozen=True)
-class Verdict:
-    """What came of a comparison: the difference's mean and 95 % interval over the seeds, and what that decides."""
-
-    comparison: Comparison
-    difference: Interval
+    contrast: Contrast
+    difference: float
+    low: float | None
+    high: float | None
+    p: float
+    adjusted_p: float | None
+    effect: Effect | None
+    seeds_needed: int | None
+    spread: Spread
     verdict: str
 
 
-def claims() -> dict[str, list[Comparison]]:
-    """The findings of the paper (sections 5 and 3.3, Tables 1, 3 and 4) and the differences that speak for each."""
-    like_for_like = [
-        ("proxy_basic", "triplet"),
-        ("classification", "triplet"),
-        ("proxy", "triplet_disentangled"),
-        ("classification_disentangled", "triplet_disentangled"),
-    ]
-    disentangled = [name for name in systems.DISENTANGLED if name in systems.PAPER]
-    agreeing = ("R@1", "ROC-AUC", WHOLE_SPACE, SUBSPACES)
-    others = [name for name in systems.PAPER if name != "triplet_disentangled"]
-    return {
-        "Normalisation lifts classification's retrieval": [
-            Comparison("classification", "classification_plain", column) for column in ("R@1", "R@1 by cosine")
-        ],
-        "Normalisation leaves classification's tagging alone": [
-            Comparison("classification", "classification_plain", "ROC-AUC", agree=True)
-        ],
-        "Proxies and classification beat triplets in retrieval": [Comparison(a, b, "R@1") for a, b in like_for_like],
-        "Proxies and classification beat triplets in tagging": [Comparison(a, b, "ROC-AUC") for a, b in like_for_like],
-        "Proxies and classification beat triplets in triplets of tracks": [
-            Comparison(a, b, "track") for a, b in like_for_like
-        ],
-        "Triplets beat proxies and classification on listeners' votes": [
-            Comparison(b, a, "human") for a, b in like_for_like
-        ],
-        "Disentangling lifts triplets in retrieval and tagging": [
-            Comparison("triplet_disentangled", "triplet", column) for column in ("R@1", "ROC-AUC")
-        ],
-        "A sub-space predicts its own notion's triplets better than the whole space": [
-            Comparison(name, name, WHOLE_SPACE, more_column=SUBSPACES) for name in disentangled
-        ],
-        "Disentangled triplets are best at triplet prediction": [
-            Comparison("triplet_disentangled", name, TRIPLETS) for name in others
-        ],
-        "The best at triplet prediction is not the best at retrieval": [
-            Comparison("triplet_disentangled", "proxy_basic", TRIPLETS),
-            Comparison("proxy_basic", "triplet_disentangled", "R@1"),
-        ],
-        "Disentangled proxies and disentangled classification agree": [
-            Comparison("proxy", "classification_disentangled", column, agree=True) for column in agreeing
-        ],
-        "Track regularisation gains agreement with listeners": [
-            Comparison("triplet_track", "triplet_disentangled", "human")
-        ],
-        "Track regularisation costs notion triplets": [
-            Comparison("triplet_disentangled", "triplet_track", column) for column in (WHOLE_SPACE, SUBSPACES)
-        ],
-        "Triplets take more training time": [Comparison(a, "classification", "CPU time") for a in systems.TRIPLET],
-    }
-
-
-def findings(summary: Summary) -> dict[str, list[Verdict]]:
-    """Every claim of the paper whose systems are in the comparison, with its verdicts.
+def judge_contrasts(
+    contrasts: Sequence[Contrast], columns: Summary, resampled: Resampled, *, tracks: int
+) -> list[Finding]:
+    """Every contrast whose systems and figures are in the comparison; the primary ones corrected together.
 
     Args:
-      summary: column -> system -> the figure of each seed; times as ratios.
+      contrasts: in the order in which they are told.
+      columns: column -> system -> the figure of each seed; times as ratios.
+      resampled: the same on resampled tracks, as far as the answers tell.
+      tracks: size of the test split.
     """
-    columns = _with_best_triplets(summary)
-    judged = {claim: [v for c in group if (v := _judge(c, columns))] for claim, group in claims().items()}
-    return {claim: verdicts for claim, verdicts in judged.items() if verdicts}
+    columns = with_best_triplets(columns)
+    found = [finding for c in contrasts if (finding := _judge(c, columns, resampled, tracks))]
+    adjusted = iter(holm([finding.p for finding in found if finding.contrast.primary]))
+    return [_corrected(finding, next(adjusted)) if finding.contrast.primary else finding for finding in found]
 
 
-def joint_against_the_best(summary: Summary) -> list[Verdict]:
-    """Per column, the joint system minus the best of the others by its mean; empty where there is no joint system.
+def joint_against_the_best(columns: Summary, resampled: Resampled, *, tracks: int) -> list[Finding]:
+    """Per column, the joint system minus the best of the paper's systems by its mean; empty without a joint system.
 
-    Args:
-      summary: column -> system -> the figure of each seed.
-
-    Returns:
-      Verdicts "first" (a higher mean), "within the interval" (a lower mean, but the difference's interval holds 0),
-      "behind", or "undecided" (a lower mean of a single seed).
+    The verdict is the joint system's place: first beyond the interval, first by its mean, within the interval of the
+    first, behind it, or undecided (a lower mean of a single seed).
     """
-    verdicts = []
+    findings = []
     for column in JOINT_COLUMNS:
-        means = {s: mean_or_none(values) for s, values in summary.get(column, {}).items()}
-        rivals = {s: mean for s, mean in means.items() if mean is not None and s != systems.JOINT}
+        means = {s: mean_or_none(values) for s, values in columns.get(column, {}).items()}
+        rivals = {s: mean for s, mean in means.items() if mean is not None and s in systems.PAPER}
         if means.get(systems.JOINT) is None or not rivals:
             continue
-        found = _judge(Comparison(systems.JOINT, max(rivals, key=rivals.__getitem__), column), summary)
+        best = max(rivals, key=rivals.__getitem__)
+        contrast = Contrast(f"joint-{column}", "The joint system is first", "", systems.JOINT, best, column)
+        found = _judge(contrast, columns, resampled, tracks)
         if found:
-            verdicts.append(dataclasses.replace(found, verdict=_place(found.difference)))
-    return verdicts
+            findings.append(dataclasses.replace(found, verdict=_place(found)))
+    return findings
 
 
-def seed_interval(values: Sequence[float]) -> Interval:
-    """The mean of one figure a seed and its 95 % interval by Student's t; without bounds for a single seed.
-
-    >>> print(seed_interval([0.1, 0.2, 0.3]).low.round(3))  # 0.2 - 4.303 · 0.1 / √3
-    -0.048
-    """
-    mean, n = float(np.mean(values)), len(values)
-    if n < 2:
-        return Interval(mean, -np.inf, np.inf)
-    half = stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / np.sqrt(n)
-    return Interval(mean, mean - half, mean + half)
+def distance(contrast: Contrast, difference: float) -> float:
+    """How far a difference is from what would decide otherwise: from 0, or from the nearer margin of an agreement."""
+    return abs(abs(difference) - contrast.margin) if contrast.kind == AGREE else abs(difference)
 
 
-def _judge(comparison: Comparison, columns: Summary) -> Verdict | None:
-    more = columns.get(comparison.more_column or comparison.column, {}).get(comparison.more)
-    less = columns.get(comparison.column, {}).get(comparison.less)
-    if more is None or less is None or any(value is None for value in (*more, *less)):
+def from_json(value: dict[str, Any]) -> Finding:
+    """A finding from what `dataclasses.asdict` and JSON have made of it."""
+    seeds, between = (tuple(value["spread"][name]) for name in ("seeds", "between_seeds"))
+    spread = Spread(**{**value["spread"], "seeds": seeds, "between_seeds": between})
+    effect = None if value["effect"] is None else Effect(**value["effect"])
+    return Finding(**{**value, "contrast": Contrast(**value["contrast"]), "spread": spread, "effect": effect})
+
+
+def _judge(contrast: Contrast, columns: Summary, resampled: Resampled, tracks: int) -> Finding | None:
+    figures = [
+        _figures(system, column, columns, resampled)
+        for system, column in zip((contrast.more, contrast.less), contrast.columns, strict=True)
+    ]
+    if figures[0] is None or figures[1] is None:
         return None
-    difference = seed_interval([a - b for a, b in zip(more, less, strict=True) if a is not None and b is not None])
-    return Verdict(comparison, difference, _verdict(difference, agree=comparison.agree))
+    more, less = figures[0], figures[1]
+    # Two figures of one system are of the same runs; runs of two systems have nothing in common, whatever their seeds.
+    spread = spread_of([more - less] if contrast.more == contrast.less else [more, less], tracks)
+    difference = float(np.mean(more.values) - np.mean(less.values))
+    far, found = distance(contrast, difference), standard_error(spread)
+    low = high = None
+    p = 1.0
+    if found is not None:
+        error, degrees = found
+        half = float(stats.t.ppf(1 - LEVEL / 2, degrees)) * error
+        low, high = difference - half, difference + half
+        p = float(2 * stats.t.sf(far / error, degrees)) if error else float(far == 0)
+    return Finding(
+        contrast=contrast,
+        difference=difference,
+        low=low,
+        high=high,
+        p=p,
+        adjusted_p=None,
+        effect=effect_size(difference, spread),
+        seeds_needed=seeds_needed(spread, far),
+        spread=spread,
+        verdict=_verdict(contrast, difference, p),
+    )
 
 
-def _verdict(difference: Interval, *, agree: bool) -> str:
-    low, high = difference.low, difference.high
-    if agree:
-        if low >= -AGREEMENT and high <= AGREEMENT:
-            return SEEN
-        return NOT_SEEN if low > AGREEMENT or high < -AGREEMENT else UNDECIDED
-    if low > 0:
-        return SEEN
-    return NOT_SEEN if high < 0 else UNDECIDED
+def _figures(system: str, column: str, columns: Summary, resampled: Resampled) -> Figures | None:
+    values = columns.get(column, {}).get(system)
+    if values is None or any(value is None for value in values):
+        return None
+    return Figures(np.array(values, np.float64), resampled.get(system, {}).get(column))
 
 
-def _with_best_triplets(summary: Summary) -> Summary:
-    """Adds the column of triplet prediction in the sub-spaces, or in the whole space of a system that has none."""
-    whole, own = summary.get(WHOLE_SPACE, {}), summary.get(SUBSPACES, {})
-    best = {s: values if any(v is None for v in own.get(s, [None])) else own[s] for s, values in whole.items()}
-    return {**summary, TRIPLETS: best}
+def _corrected(finding: Finding, adjusted_p: float) -> Finding:
+    verdict = _verdict(finding.contrast, finding.difference, adjusted_p)
+    return dataclasses.replace(finding, adjusted_p=adjusted_p, verdict=verdict)
 
 
-def _place(difference: Interval) -> str:
-    if difference.mean >= 0:
-        return FIRST
-    if np.isinf(difference.high):
+def _verdict(contrast: Contrast, difference: float, p: float) -> str:
+    if p >= LEVEL:
         return UNDECIDED
-    return BEHIND if difference.high < 0 else WITHIN
+    as_claimed = abs(difference) < contrast.margin if contrast.kind == AGREE else difference > 0
+    return SEEN if as_claimed else NOT_SEEN
+
+
+def _place(finding: Finding) -> str:
+    if finding.difference >= 0:
+        return AHEAD if finding.verdict == SEEN else FIRST
+    if finding.high is None:
+        return UNDECIDED
+    return BEHIND if finding.high < 0 else WITHIN

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from tfmir.searching.maps import LEAST_POINTS, project
 from tfmir.vocabulary import Vocabulary
 
 _MARKERS = "os^Dv<>Pp"
+_DASHES = ("-", "--", ":")
 _MAX_POINTS = 1000
 
 
@@ -161,8 +163,9 @@ def _ks(reports: Reports) -> list[str]:
     return [k for k in recalls[0] if all(recall[k] for recall in recalls)]
 
 
-def _styles() -> list[dict[str, Any]]:
-    return [
-        {"color": COLOURS[i % len(COLOURS)], "marker": marker, "linestyle": "--" if i >= len(COLOURS) else "-"}
-        for i, marker in enumerate(_MARKERS)
-    ]
+def _styles() -> Iterator[dict[str, Any]]:
+    """One for each line, without an end; the first 18 differ."""
+    return (
+        {"color": COLOURS[i % len(COLOURS)], "marker": _MARKERS[i % len(_MARKERS)], "linestyle": _DASHES[i // 6 % 3]}
+        for i in itertools.count()
+    )

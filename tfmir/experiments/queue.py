@@ -17,6 +17,8 @@ from tqdm import tqdm
 
 from tfmir import files
 from tfmir.errors import UserError
+from tfmir.evaluation.answers import ANSWERS
+from tfmir.evaluation.questions import TRUTH
 from tfmir.evaluation.report import SCHEMA_VERSION
 
 _POLL_SECS = 2.0
@@ -101,12 +103,18 @@ def _train_and_evaluate(job: Job, processes: _Processes, environment: dict[str, 
 
 
 def _is_evaluated(job: Job) -> bool:
-    """Whether the report is of the newest weights and this version, and has the votes if they are asked for."""
-    report, trained = job.run / "report.json", job.run / "history.csv"
-    if not report.exists() or report.stat().st_mtime < trained.stat().st_mtime:
+    """Whether the reports are of the newest weights and this version, and have all that is asked for."""
+    folders = [job.run, *([job.run / TRUTH] if "--truth" in job.evaluation else [])]
+    with_votes = any(word.startswith("--human_triplets=") for word in job.evaluation)
+    return all(_is_whole(folder, job.run / "history.csv", with_votes=with_votes) for folder in folders)
+
+
+def _is_whole(folder: pathlib.Path, trained: pathlib.Path, *, with_votes: bool) -> bool:
+    report = folder / "report.json"
+    if not report.exists() or not (folder / ANSWERS).exists() or report.stat().st_mtime < trained.stat().st_mtime:
         return False
     stored = files.read_json(report)
-    return stored.get("schema_version") == SCHEMA_VERSION and bool(stored["human"] or not job.evaluation)
+    return stored.get("schema_version") == SCHEMA_VERSION and bool(stored["human"] or not with_votes)
 
 
 def _state(run: pathlib.Path) -> str:

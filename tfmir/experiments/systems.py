@@ -7,3 +7,5 @@ JOINT = "joint"  # not in the paper
 PAPER = (*TRIPLET, *PROXY, *CLASSIFICATION)
 ALL = (*PAPER, JOINT)
 DISENTANGLED = ("triplet_disentangled", "triplet_track", "proxy", "classification_disentangled", JOINT)
+# Two names of one function (the paper's equations 6 and 8), equal to the last bit: the second is trained for both.
+ALIASES = {"proxy_basic": "classification"}

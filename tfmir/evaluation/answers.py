@@ -1,0 +1,126 @@
+"""What a run answered to every single question of an evaluation: `answers.npz`, from which comparisons resample.
+
+    queries            int32 [queries], track numbers of the tracks that carry a tag
+    recall             float32 [queries, 4], R@1, 2, 4 and 8 by inner product; NaN where a split has too few tracks
+    recall_by_cosine   the same by cosine; only where the embedding is not of unit norm
+    labels, scores     bool and float32 [tracks, tags]; scores only where the system has them
+    correct/<name>     bool [count], whether a triplet was predicted
+    anchors/<name>     int32 [count], track number of its anchor
+
+Names are `whole/<notion>` and `subspace/<notion>`, and `track` for triplets of excerpts; triplets are by cosine. What
+cannot be asked on a split is not there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from tfmir import files
+from tfmir.errors import UserError
+from tfmir.evaluation.questions import Questions
+from tfmir.evaluation.report import Contender
+from tfmir.evaluation.retrieval import KS, recall_at_k
+from tfmir.evaluation.triplets import correct
+from tfmir.inference.subspaces import subspace_embeddings, unit_rows
+from tfmir.vocabulary import Vocabulary
+
+ANSWERS = "answers.npz"
+
+
+@dataclasses.dataclass(frozen=True)
+class Answers:
+    """The arrays of this module's docstring; `correct` and `anchors` have the same names."""
+
+    queries: np.ndarray
+    recall: np.ndarray
+    labels: np.ndarray
+    correct: dict[str, np.ndarray]
+    anchors: dict[str, np.ndarray]
+    scores: np.ndarray | None = None
+    recall_by_cosine: np.ndarray | None = None
+
+
+def collect_answers(
+    vocabulary: Vocabulary,
+    labels: np.ndarray,
+    contender: Contender,
+    questions: Questions,
+    excerpt_tracks: np.ndarray | None = None,
+) -> Answers:
+    """What a contender answers to every question.
+
+    Args:
+      vocabulary: tags and notions.
+      labels: bool [tracks, tags].
+      contender: what is asked.
+      questions: the triplets.
+      excerpt_tracks: int [excerpts], the track of each excerpt; None: there are no triplets of excerpts.
+    """
+    whole, excerpts = contender.embeddings, contender.excerpts
+    by_cosine = None
+    if not contender.normalized:
+        excerpts = None if excerpts is None else unit_rows(excerpts)
+        by_cosine = _recall(unit_rows(whole), labels)
+        whole = unit_rows(whole)
+    parts = subspace_embeddings(whole, vocabulary) if contender.disentangled else {}
+    asked = {f"whole/{n}": (whole, triplets) for n, triplets in questions.notions.items()}
+    asked |= {f"subspace/{n}": (part, questions.notions[n]) for n, part in parts.items()}
+    found = {name: (correct(space, t), t[:, 0]) for name, (space, t) in asked.items() if t is not None}
+    if excerpts is not None and excerpt_tracks is not None and questions.track is not None:
+        found["track"] = (correct(excerpts, questions.track), excerpt_tracks[questions.track[:, 0]])
+    return Answers(
+        queries=np.flatnonzero(labels.any(axis=1)).astype(np.int32),
+        recall=_recall(contender.embeddings, labels),
+        labels=labels,
+        correct={name: right for name, (right, _) in found.items()},
+        anchors={name: anchors.astype(np.int32) for name, (_, anchors) in found.items()},
+        scores=None if contender.scores is None else contender.scores.astype(np.float32),
+        recall_by_cosine=by_cosine,
+    )
+
+
+def save_answers(folder: files.Path, answers: Answers) -> None:
+    """Writes `answers.npz` into a folder, compressed."""
+    arrays = {"queries": answers.queries, "recall": answers.recall, "labels": answers.labels}
+    some = {"scores": answers.scores, "recall_by_cosine": answers.recall_by_cosine}
+    arrays |= {name: array for name, array in some.items() if array is not None}
+    for name, right in answers.correct.items():
+        arrays |= {f"correct/{name}": right, f"anchors/{name}": answers.anchors[name]}
+    with files.replacing(folder / ANSWERS) as temporary:
+        np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]
+
+
+def load_answers(folder: files.Path) -> Answers:
+    """What `save_answers` has written into a folder.
+
+    Raises:
+      UserError: it is not there, or damaged.
+    """
+    path = folder / ANSWERS
+    stored = files.read_arrays(path)
+    if stored is None or not {"queries", "recall", "labels"} <= set(stored):
+        raise UserError(f"{path}: not there, or no answers: remove report.json beside it, and both are made again")
+    return Answers(
+        queries=stored["queries"],
+        recall=stored["recall"],
+        labels=stored["labels"],
+        correct=_below("correct/", stored),
+        anchors=_below("anchors/", stored),
+        scores=stored.get("scores"),
+        recall_by_cosine=stored.get("recall_by_cosine"),
+    )
+
+
+def _below(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+
+
+def _recall(embeddings: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """float32 [queries, KS]; NaN at the numbers of neighbours that the split does not have."""
+    found = np.full([int(labels.any(axis=1).sum()), len(KS)], np.nan, np.float32)
+    ks = [k for k in KS if k < len(labels)]
+    if len(found) and ks:
+        found[:, : len(ks)] = recall_at_k(embeddings, labels, ks=ks)
+    return found

@@ -1,0 +1,150 @@
+"""The figures of a run on resampled test tracks: every system and seed is asked on the same resamples.
+
+A resample draws as many tracks as there are, with repetition. A track that is drawn w times counts w times: as a query,
+as the anchor of a triplet, as a row of the ROC-AUC (neighbours, positives and negatives of triplets stay as they were).
+So R@k and triplet prediction are ratios of two sums that are linear in the weights w, and the area under the ROC is a
+sum over pairs of a carrier i of the tag and another track j,
+
+    Σ w_i w_j [s_i > s_j] / (Σ w_i · Σ w_j),   a tie counts a half:
+
+the others are sorted once into bins between the carriers' scores, and their weights summed up per bin and resample.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from scipy import sparse
+
+from tfmir.evaluation.answers import Answers
+from tfmir.evaluation.retrieval import KS
+from tfmir.experiments.columns import SUBSPACES, TRIPLETS, WHOLE_SPACE
+
+SAMPLES = 2000
+_BLOCK = 64  # resamples at a time: the weights of 2 000 tracks stay in the cache
+
+
+def draw_weights(tracks: int, *, samples: int = SAMPLES, seed: int = 0) -> np.ndarray:
+    """uint8 [tracks, samples]: how often each track is drawn in each resample.
+
+    >>> draw_weights(4, samples=3).sum(axis=0).tolist()
+    [4, 4, 4]
+    """
+    rng, share = np.random.default_rng(seed), np.full(tracks, 1 / tracks)
+    blocks = [rng.multinomial(tracks, share, min(_BLOCK, samples - i)) for i in range(0, samples, _BLOCK)]
+    return np.concatenate([block.T.astype(np.uint8) for block in blocks], axis=1)
+
+
+def resampled_figures(
+    answers: Answers, notions: Sequence[str], columns: Iterable[str], weights: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Columns of a comparison under each resample.
+
+    Args:
+      answers: those of a run.
+      notions: in order.
+      columns: the columns that are wanted.
+      weights: uint8 [tracks, samples], as `draw_weights` gives.
+
+    Returns:
+      Column -> float64 [samples], NaN where a resample does not define it; without the columns that the answers do not
+      tell, such as times.
+    """
+    shares = _shares(answers)
+    wanted = {name: parts for name in columns if (parts := _parts(name, notions, shares))}
+    known = {part: _share(*shares[part], weights) for parts in wanted.values() for part in parts if part in shares}
+    if "auc" in {part for parts in wanted.values() for part in parts} and answers.scores is not None:
+        known["auc"] = macro_auc(answers.labels, answers.scores, weights)
+    return {
+        name: np.mean([known[part] for part in parts], axis=0)
+        for name, parts in wanted.items()
+        if all(part in known for part in parts)
+    }
+
+
+def macro_auc(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The area under the ROC, mean over the tags that have both classes in a resample.
+
+    Args:
+      labels: bool [tracks, tags].
+      scores: float [tracks, tags].
+      weights: uint8 [tracks, samples].
+
+    Returns:
+      float64 [samples]; NaN where no tag has both classes.
+    """
+    tags = [_bins(labels[:, tag], scores[:, tag]) for tag in range(labels.shape[1]) if 0 < labels[:, tag].mean() < 1]
+    found = []
+    for start in range(0, weights.shape[1] if tags else 0, _BLOCK):
+        block = np.ascontiguousarray(weights[:, start : start + _BLOCK], np.float32)
+        areas = np.array([_area(bins @ block, groups) for bins, groups in tags], np.float64)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # the mean of no area is NaN, as it should be
+            found.append(np.nanmean(areas, axis=0))
+    return np.concatenate(found) if found else np.full(weights.shape[1], np.nan)
+
+
+def _bins(carries: np.ndarray, scores: np.ndarray) -> tuple[sparse.csr_matrix, int]:
+    """Sums over the tracks for one tag, float32 [2 · groups + 1, tracks], and the number of groups.
+
+    A group is the carriers of one score. The first groups + 1 rows are the others below the first group, between it and
+    the second, and so on to those above the last; one that is as high as a group is a half in either. Then the groups.
+    """
+    heights, group = np.unique(scores[carries], return_inverse=True)
+    others, carriers, groups = np.flatnonzero(~carries), np.flatnonzero(carries), len(heights)
+    sides = [np.searchsorted(heights, scores[others], side) for side in ("left", "right")]
+    rows = np.concatenate([*sides, groups + 1 + group.reshape(-1)])
+    values = np.repeat(np.array([0.5, 1.0], np.float32), [2 * len(others), len(carriers)])
+    tracks = np.concatenate([others, others, carriers])
+    return sparse.csr_matrix((values, (rows, tracks)), (2 * groups + 1, len(scores))), groups
+
+
+def _area(sums: np.ndarray, groups: int) -> np.ndarray:
+    """float32 [samples] from what `_bins` sums up, float32 [2 · groups + 1, samples]."""
+    below, carriers = np.cumsum(sums[:groups], axis=0), sums[groups + 1 :]
+    pairs = carriers.sum(axis=0) * (below[-1] + sums[groups])
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.einsum("gn,gn->n", carriers, below) / pairs)
+
+
+# Name -> the values of questions [count], and the tracks that they belong to.
+_Shares = dict[str, tuple[np.ndarray, np.ndarray]]
+
+
+def _shares(answers: Answers) -> _Shares:
+    """All figures that are a mean over questions."""
+    by_cosine = answers.recall if answers.recall_by_cosine is None else answers.recall_by_cosine
+    recalls = {"": answers.recall, " by cosine": by_cosine}
+    shares = {
+        f"R@{k}{similarity}": (recall[:, i], answers.queries)
+        for similarity, recall in recalls.items()
+        for i, k in enumerate(KS)
+        if len(recall) and not np.isnan(recall[:, i]).any()
+    }
+    return shares | {name: (right, answers.anchors[name]) for name, right in answers.correct.items()}
+
+
+def _parts(column: str, notions: Sequence[str], shares: _Shares) -> list[str]:
+    """What a column is the mean of: names of shares, or `auc`; empty for a column that is none of them."""
+    spaces = {"whole space": "whole", "sub-space": "subspace"}
+    means = {WHOLE_SPACE: "whole", SUBSPACES: "subspace"}
+    means[TRIPLETS] = "subspace" if any(name.startswith("subspace/") for name in shares) else "whole"
+    if column in means:
+        return [f"{means[column]}/{notion}" for notion in notions]
+    if column == "ROC-AUC":
+        return ["auc"]
+    of_notion = {f"{notion} {space}": f"{key}/{notion}" for notion in notions for space, key in spaces.items()}
+    return [of_notion.get(column, column)] if of_notion.get(column, column) in shares else []
+
+
+def _share(values: np.ndarray, owners: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """float64 [samples]: the mean of values [count], each weighted as the track that it belongs to."""
+    sums = np.stack([np.bincount(owners, v, len(weights)) for v in (values, np.ones(len(values)))]).astype(np.float32)
+    found = []
+    for start in range(0, weights.shape[1], _BLOCK):
+        found.append(sums @ weights[:, start : start + _BLOCK].astype(np.float32))
+    total, count = np.concatenate(found, axis=1).astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(total / count)
