@@ -23,7 +23,8 @@ def make(records, tmp_path):
     """A run of a kind with weights of its own, as before its training has ended: no prototypes."""
 
     def run_of(kind):
-        params = RunParams(EncoderParams(encoder="statistics", width_multiplier=0.0625, embedding_dim=16), SystemParams(kind))
+        encoder = EncoderParams(encoder="statistics", width_multiplier=0.0625, embedding_dim=16)
+        params = RunParams(encoder, SystemParams(kind))
         manifest = load_manifest(records)
         run = Run(tmp_path / kind, params, manifest.vocabulary, records, manifest.corpus, manifest.licence)
         open_run(run)

@@ -136,7 +136,7 @@ def test_an_unknown_operation_inside_a_function_is_found(tmp_path):
 
 
 def test_a_good_bundle_fails_in_a_process_that_knows_tfmir_only_for_that(bundle, system, tmp_path, monkeypatch):
-    """Everything else has passed by then: strangers are looked for last. That all of it passes is seen at the export."""
+    """All else has passed by then: strangers are looked for last. (That all of it passes is seen at the export.)"""
     arrays = {key: value for key, value in _expectations(system).items() if key.startswith("noise_1/")}
     np.savez(tmp_path / "probes.npz", **arrays)
     served = tf.saved_model.load(str(bundle)).signatures

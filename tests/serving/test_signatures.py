@@ -16,7 +16,8 @@ VOCABULARY = Vocabulary.from_dict({"genre": ["a", "b"], "mood": ["x"]})
 def make(switches):
     keras.utils.set_random_seed(2)
     return build_system(
-        NetworkParams(EncoderParams(encoder="statistics", width_multiplier=0.0625, embedding_dim=16), switches), VOCABULARY
+        NetworkParams(EncoderParams(encoder="statistics", width_multiplier=0.0625, embedding_dim=16), switches),
+        VOCABULARY,
     )
 
 

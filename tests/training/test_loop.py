@@ -28,8 +28,8 @@ TINY = RunParams(
     training=TrainParams(epochs=4, patience=1, seed=5),
 )
 TINY_FLAGS = [
-    "--encoder=statistics", "--width_multiplier=0.0625", "--embedding_dim=16", "--batch_size=4", "--excerpts_per_read=2",
-    "--shuffle_buffer=8", "--patience=1", "--seed=5",
+    "--encoder=statistics", "--width_multiplier=0.0625", "--embedding_dim=16", "--batch_size=4",
+    "--excerpts_per_read=2", "--shuffle_buffer=8", "--patience=1", "--seed=5",
 ]  # fmt: skip
 
 
