@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 
 import numpy as np
@@ -99,28 +100,35 @@ def test_what_is_said_of_pairs_is_said_track_by_track():
     assert of_tracks(tf.constant([[[1, 0], [0, 1]]])).numpy().tolist() == [[1, 0], [0, 1]]
 
 
-@pytest.mark.parametrize("negatives", ["random", "all"])
-def test_track_regularisation_leaves_the_triplets_of_tags_as_many_on_the_same_records(records, negatives):
+def counted(switches, batches, vocabulary):
+    """What a term counts over batches of a stream: name -> triplets."""
+    term = TripletTerm(switches, notion_of_tag=vocabulary.notion_of_tag, notions=2)
+    for x, given in batches:
+        f = tf.constant(embeddings(np.prod(x.shape[:3])))
+        term(f, subspace_unit(f, 2), given, step=tf.constant(0, tf.int64))
+    return {metric.name: float(metric.result()) for metric in term.metrics}
+
+
+@pytest.mark.parametrize("stream", [training_set, validation_set])
+def test_track_regularisation_leaves_the_triplets_of_tags_as_many_on_the_same_records(records, stream):
     """It adds a second excerpt of every track, and with them one or many triplets of tracks for each."""
     manifest = load_manifest(records)
-    counted = []
+    pipeline = PipelineParams(batch_size=8, shuffle_buffer=8)
+    held, switches = {}, {}
     for weight in (0.0, 0.5):
-        switches = SystemParams("triplet", negatives=negatives, track_weight=weight)
-        params = RunParams(system=switches, pipeline=PipelineParams(batch_size=8, shuffle_buffer=8))
-        found, encoded = {}, 0
-        for batches in (training_set(records, manifest, params), validation_set(records, manifest, params)):
-            term = TripletTerm(switches, notion_of_tag=manifest.vocabulary.notion_of_tag, notions=2)
-            for x, given in itertools.islice(batches, 5):
-                f = tf.constant(embeddings(np.prod(x.shape[:3])))
-                term(f, subspace_unit(f, 2), given, step=tf.constant(0, tf.int64))
-                encoded += len(f)
-            found |= {(len(found), metric.name): float(metric.result()) for metric in term.metrics}
-        counted.append((encoded, [v for (_, name), v in found.items() if name == "valid_triplets"], found))
-    (plain, of_tags, _), (with_tracks, also_of_tags, counts) = counted
-    assert of_tags == also_of_tags
-    assert min(of_tags) > 0
-    assert with_tracks == 2 * plain
-    assert min(v for (_, name), v in counts.items() if name == "valid_track_triplets") > 0
+        switches[weight] = SystemParams("triplet", track_weight=weight)
+        batches = stream(records, manifest, RunParams(system=switches[weight], pipeline=pipeline))
+        held[weight] = list(itertools.islice(batches, 3))
+    encoded = {weight: sum(np.prod(x.shape[:3]) for x, _ in batches) for weight, batches in held.items()}
+    assert encoded[0.5] == 2 * encoded[0.0] > 0
+    for negatives in ("random", "all"):
+        plain, both = (
+            counted(dataclasses.replace(switches[w], negatives=negatives), batches, manifest.vocabulary)
+            for w, batches in held.items()
+        )
+        assert both["valid_triplets"] == plain["valid_triplets"] > 0
+        assert both["valid_track_triplets"] > 0
+        assert set(both) - set(plain) == {"valid_track_triplets", "active_track_triplets"}
 
 
 @pytest.fixture

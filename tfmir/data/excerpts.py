@@ -93,6 +93,15 @@ def shuffled(excerpts: tf.data.Dataset, buffer: int, key: tf.Tensor) -> tf.data.
     return excerpts.batch(buffer).enumerate().map(shuffle, **PARALLEL).prefetch(1).unbatch()
 
 
+def read_ahead(batches: tf.data.Dataset, params: PipelineParams) -> tf.data.Dataset:
+    """Holds as many finished batches, still bytes, as a shuffle buffer holds excerpts.
+
+    A pass gives nothing before its first buffer is full. While what is held is being learnt from, the next pass fills
+    its own, so that training does not wait at the end of a pass.
+    """
+    return batches.prefetch(max(1, params.shuffle_buffer // params.batch_size))
+
+
 def to_log_mel(data: tf.Tensor, features: FeatureParams) -> tf.Tensor:
     """The excerpts in byte strings: string [n] -> float32 [n, frames, mels]."""
     values = tf.io.decode_raw(data, tf.float16, little_endian=True)

@@ -21,6 +21,7 @@ from tfmir.data.excerpts import (
     fold_in,
     options,
     random_excerpts,
+    read_ahead,
     shuffled,
     to_log_mel,
 )
@@ -71,7 +72,7 @@ def training_pairs(
     rates = notion_rates(notion_counts, params.notion_sampling)
     drawn = _with_tags(stream, tf.constant([seed, 2], tf.int64), vocabulary=vocabulary, rates=rates)
     pairs = join(drawn).batch(params.batch_size // 2, drop_remainder=True)
-    batches = pairs.enumerate().skip(first_batch)
+    batches = read_ahead(pairs.enumerate().skip(first_batch), params)
 
     def finish(index: tf.Tensor, batch: Element) -> tuple[tf.Tensor, Element]:
         log_mel, targets = _decoded_pairs(batch, features)

@@ -22,6 +22,7 @@ from tfmir.data.excerpts import (
     consecutive_excerpts,
     options,
     random_excerpts,
+    read_ahead,
     shuffled,
     to_log_mel,
 )
@@ -169,13 +170,14 @@ def training_batches(
         seed=seed,
         group=1,
     )
-    batches = stream.skip(skipped).batch(params.batch_size, drop_remainder=True).enumerate(first_batch)
+    batches = read_ahead(stream.skip(skipped).batch(params.batch_size, drop_remainder=True), params)
 
     def finish(index: tf.Tensor, batch: Element) -> tuple[tf.Tensor, Element]:
         log_mel = augmented(to_log_mel(batch["data"][:, 0], features), params, seed=seed, index=index)
         return log_mel, {"labels": tf.cast(batch["labels"], tf.float32), "track": batch["track"]}
 
-    return batches.map(finish, **PARALLEL).prefetch(tf.data.AUTOTUNE).with_options(options())
+    decoded = batches.enumerate(first_batch).map(finish, **PARALLEL)
+    return decoded.prefetch(tf.data.AUTOTUNE).with_options(options())
 
 
 def _of_pairs(manifest: Manifest, split: str, params: RunParams) -> dict[str, Any]:
