@@ -1,5 +1,7 @@
 """What triplets cost: training steps on the same number of excerpts, interleaved, as ratios to classification.
 
+Track regularisation encodes a second excerpt of every track: twice as many, for as many triplets of tags.
+
     python benchmarks/triplets.py         # 9 interleaved repetitions, medians
 
 "explicit" is the way of the paper: anchor, positive and negative of every triplet are encoded, so that a triplet costs
@@ -87,13 +89,12 @@ def _step(switches: SystemParams) -> Any:
     if not switches.uses_triplets:
         targets = {"labels": y, "track": tf.range(BATCH, dtype=tf.int64)}
         return lambda: system.train_on_batch(x, targets)
-    k = switches.group
-    pairs = BATCH // (2 * k)
+    k, pairs = switches.group, BATCH // 2
     tag = tf.range(pairs, dtype=tf.int64) % 24
     labels = tf.maximum(tf.reshape(y[: 2 * pairs], [pairs, 2, 24]), tf.one_hot(tag, 24)[:, tf.newaxis])
     track = tf.reshape(tf.range(2 * pairs, dtype=tf.int64), [pairs, 2])
     targets = {"labels": labels, "tag": tag, "track": track, "apart": tf.ones([pairs, 2])}
-    grouped = tf.reshape(x, [pairs, 2, k, 129, 128])
+    grouped = tf.repeat(tf.reshape(x, [pairs, 2, 1, 129, 128]), k, axis=2)
     return lambda: system.train_on_batch(grouped, targets)
 
 

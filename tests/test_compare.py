@@ -85,11 +85,11 @@ def test_a_store_cannot_be_shared_by_runs():
 
 def test_a_run_that_fails_is_named_with_its_log(commands, settings, tmp_path):
     bad = tmp_path / "bad.flags"
-    bad.write_text("--batch_size=6\n")
+    bad.write_text("--batch_size=7\n")
     flags = ["--systems=triplet_track", "--seeds=0", f"--settings={settings},{bad}", f"--output={tmp_path}/out"]
     result = commands.call("compare", *flags)
     assert result.returncode == 2
-    assert re.search(r"error: tfmir.train .* ended with code 2: error: --batch_size=6.*train.log", result.stdout)
+    assert re.search(r"error: tfmir.train .* ended with code 2: error: --batch_size=7.*train.log", result.stdout)
 
 
 @pytest.fixture

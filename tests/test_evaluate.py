@@ -12,7 +12,7 @@ from tfmir.errors import UserError
 def test_it_writes_report_tables_and_figures(readme):
     run = readme.folder / "runs/proxy"
     report = json.loads((run / "report.json").read_text())
-    assert (report["run"], report["schema_version"]) == ("proxy", 2)
+    assert (report["run"], report["schema_version"]) == ("proxy", 3)
     assert list(report["baselines"]) == ["statistics", "untrained", "random"]
     assert f"{report['system']['recall']['1']['mean']:.3f}" in readme.said("tfmir.evaluate")
     assert "## Leakage" in (run / "report.md").read_text()

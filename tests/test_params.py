@@ -10,6 +10,7 @@ from tfmir.params import (
     MAX_SEED,
     EncoderParams,
     FeatureParams,
+    PipelineParams,
     RunParams,
     SystemParams,
     TrainParams,
@@ -90,6 +91,16 @@ def test_sizes_by_hand():
     assert (half.excerpt_samples, half.excerpt_frames) == (24000, 93)
 
 
+def test_an_epoch_and_a_pass_by_hand():
+    """100 tracks, 3 excerpts of each in batches of 64: 300 excerpts are 5 batches, which hold 320. Cutting 4 at a time,
+    a pass is 400 and no whole number of batches; of no tracks there is a batch all the same."""
+    params = PipelineParams(excerpts_per_track=3)
+    assert (params.cuts, params.batches(100), params.pass_excerpts(100)) == (3, 5, 320)
+    four = dataclasses.replace(params, excerpts_per_read=4)
+    assert (four.cuts, four.batches(100), four.pass_excerpts(100)) == (4, 5, 400)
+    assert params.batches(0) == 1
+
+
 SYSTEMS = [
     (SystemParams("proxy"), None),
     (SystemParams("proxy", disentangled=False), None),
@@ -117,5 +128,7 @@ def test_switches_that_are_no_system_are_refused_with_the_remedy(system, message
 def test_track_triplets_need_two_excerpts_of_a_track():
     groups = {weight: SystemParams("triplet", track_weight=weight).group for weight in (0.0, 0.5)}
     assert groups == {0.0: 1, 0.5: 2}
+    assert SystemParams("triplet", track_weight=0.5).unit == SystemParams("triplet").unit == 2
+    assert SystemParams("proxy").unit == 1
     uses = {name: SystemParams(name).uses_triplets for name in ("triplet", "joint", "proxy", "classification")}
     assert uses == {"triplet": True, "joint": False, "proxy": False, "classification": False}

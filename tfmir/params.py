@@ -133,14 +133,28 @@ class SystemParams:
         """Excerpts of one track that stay together: two where track triplets are learnt, else one."""
         return 2 if self.track_weight else 1
 
+    @property
+    def unit(self) -> int:
+        """Excerpts of `batch_size` that go together: a pair of them for triplets, else one."""
+        return 2 if self.uses_triplets else 1
+
 
 @dataclasses.dataclass(frozen=True)
 class PipelineParams:
     """How training excerpts are drawn from the records."""
 
-    batch_size: int = field(64, "excerpts in a global batch, all replicas together", lower=1)
+    batch_size: int = field(
+        64,
+        "excerpts in a global batch, all replicas together; with --track_weight each brings a second one of its track",
+        lower=1,
+    )
     excerpts_per_track: int = field(1, "random excerpts of every training track in an epoch", lower=1)
-    excerpts_per_read: int = field(4, "excerpts cut from a track each time it is read", lower=1)
+    excerpts_per_read: int = field(
+        0,
+        "excerpts cut from a track each time it is read; 0: as many as an epoch takes of it, so that every epoch "
+        "touches every track. More read faster, and an epoch then passes over some tracks",
+        lower=0,
+    )
     shuffle_buffer: int = field(2048, "excerpts waiting to be shuffled (33 kB each)", lower=1)
     notion_sampling: str = field(
         "balanced",
@@ -149,6 +163,21 @@ class PipelineParams:
     )
     spec_augment: bool = field(False, "mask a random band of mels and of frames (not in the paper)")
 
+    @property
+    def cuts(self) -> int:
+        """Excerpts that are cut from a track when it is read: in a pass over the tracks, of each."""
+        return self.excerpts_per_read or self.excerpts_per_track
+
+    def batches(self, tracks: int) -> int:
+        """Batches that hold `excerpts_per_track` excerpts of every track: the steps of an epoch, for every system."""
+        return max(1, -(-tracks * self.excerpts_per_track // self.batch_size))
+
+    def pass_excerpts(self, tracks: int) -> int:
+        """Excerpts in a pass over the tracks: whole batches, an epoch's, unless it was asked for so many a read."""
+        if self.excerpts_per_read:
+            return tracks * self.excerpts_per_read
+        return self.batches(tracks) * self.batch_size
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainParams:
@@ -156,10 +185,16 @@ class TrainParams:
 
     learning_rate: float = field(0.005, "Adam's learning rate at the start (paper, section 4.2)", above=0.0)
     epochs: int = field(1000, "stop after so many epochs even if the schedule has not ended", lower=1)
-    steps_per_epoch: int = field(0, "batches in an epoch; 0: as many as --excerpts_per_track gives", lower=0)
+    steps_per_epoch: int = field(
+        0,
+        "batches in an epoch, one optimiser step each; 0: as many as --excerpts_per_track gives, equally many for "
+        "every system",
+        lower=0,
+    )
     schedule: str = field(
         "plateau",
-        "learning rate: divided at every plateau of the validation loss (the paper), or half a cosine over --epochs",
+        "learning rate: divided at every plateau of the validation loss (the paper: each system ends by its own "
+        "plateaus), or half a cosine over --epochs (all systems take equally many steps)",
         choices=("plateau", "cosine"),
     )
     patience: int = field(10, "epochs without a lower validation loss before the learning rate falls", lower=1)

@@ -63,11 +63,22 @@ def test_two_excerpts_of_a_track_overlap_by_half_at_most(records, manifest):
         )
 
     for x, y in arrays(itertools.islice(dataset(training_pairs, records, manifest, "train", group=2), 6)):
-        assert x.shape == (2, 2, 2, 129, 128)
-        for pair, side in itertools.product(range(2), range(2)):
+        assert x.shape == (4, 2, 2, 129, 128)
+        for pair, side in itertools.product(range(4), range(2)):
             (track_a, a), (track_b, b) = start(x[pair, side, 0]), start(x[pair, side, 1])
             assert track_a == track_b
             assert y["apart"][pair, side] == (abs(a - b) >= 65)
+
+
+def test_a_second_excerpt_changes_neither_the_pairs_nor_their_tags(records, manifest):
+    """In training the first excerpt is cut elsewhere; the validation's are the same, too."""
+    for function, split in ((training_pairs, "train"), (fixed_pairs, "validation")):
+        alone, with_another = (
+            arrays(itertools.islice(dataset(function, records, manifest, split, group=group), 6)) for group in (1, 2)
+        )
+        for (x, y), (u, v) in zip(alone, with_another, strict=True):
+            assert all(np.array_equal(y[name], v[name]) for name in ("labels", "tag", "track"))
+            assert split == "train" or np.array_equal(x[:, :, 0], u[:, :, 0])
 
 
 def test_the_stream_of_pairs_can_start_at_any_batch_and_the_seed_decides(records, manifest):

@@ -86,6 +86,40 @@ def test_the_stream_can_start_at_any_batch(records, manifest, first_batch):
     assert same(whole[first_batch:], batches(records, manifest, 16 - first_batch, first_batch=first_batch))
 
 
+OF_EPOCHS = PipelineParams(batch_size=5, shuffle_buffer=8)  # 12 tracks: an epoch is 3 batches, with 3 excerpts more
+
+
+@pytest.mark.parametrize(("per_track", "batch_size"), [(1, 5), (1, 32), (2, 8), (3, 7)])
+def test_every_epoch_touches_every_track_as_often_as_it_says(records, manifest, per_track, batch_size):
+    """And what fills up its last batch is shared out: no track comes twice more often than another."""
+    stored = list(read_tracks(records, manifest, "train"))
+    params = dataclasses.replace(OF_EPOCHS, excerpts_per_track=per_track, batch_size=batch_size)
+    steps = params.batches(12)
+    assert steps == -(-12 * per_track // batch_size)
+    found = batches(records, manifest, 3 * steps, params=params)
+    for start in range(0, 3 * steps, steps):
+        tracks = [locate(excerpt, stored)[0] for x, _ in found[start : start + steps] for excerpt in x]
+        counts = np.bincount(tracks, minlength=12)
+        assert counts.min() >= per_track
+        assert counts.max() - counts.min() <= 1
+
+
+def test_more_excerpts_a_read_pass_over_tracks(records, manifest):
+    """4 of a track at a time, as `launch/demo.flags` has it: 12 excerpts are of about as many tracks as they can be
+    drawn from, but not of all."""
+    stored = list(read_tracks(records, manifest, "train"))
+    params = dataclasses.replace(OF_EPOCHS, batch_size=4, excerpts_per_read=4, shuffle_buffer=48)
+    touched = {locate(excerpt, stored)[0] for x, _ in batches(records, manifest, 3, params=params) for excerpt in x}
+    assert len(touched) < 12
+
+
+@pytest.mark.parametrize("first_batch", [1, 3, 5])
+def test_the_stream_of_whole_epochs_can_start_at_any_batch(records, manifest, first_batch):
+    whole = batches(records, manifest, 8, params=OF_EPOCHS)
+    later = batches(records, manifest, 8 - first_batch, params=OF_EPOCHS, first_batch=first_batch)
+    assert same(whole[first_batch:], later)
+
+
 def test_passes_differ(records, manifest):
     twelve = batches(records, manifest, 12)
     assert not same(twelve[:6], twelve[6:])

@@ -63,6 +63,21 @@ def test_a_run_that_is_named_like_a_baseline_keeps_its_own_figures(data, statist
     assert all(ratio["low"] > 1 for ratio in found["ratios"].values())
 
 
+def test_prototypes_of_the_whole_space_have_areas_of_their_own_and_other_systems_have_none(data, report):
+    """Scores that the system has, and their mirror image: an area of a and of 1 - a, by tag."""
+    labels, embeddings, scores = data
+    both = Contender(embeddings, scores, disentangled=True, prototype_scores=-scores)
+    found = build_report("mine", VOCABULARY, labels, both, {})["system"]
+    assert found["prototypes_whole"]["roc_auc"]["mean"] == pytest.approx(1 - found["roc_auc"]["mean"])
+    assert found["prototypes_whole"]["pr_auc"] < found["pr_auc"]
+    assert {name: value for name, value in found.items() if name != "prototypes_whole"} == {
+        name: value for name, value in report["system"].items() if name != "prototypes_whole"
+    }
+    alike = Contender(embeddings, scores, prototype_scores=scores)
+    found = build_report("mine", VOCABULARY, labels, alike, {})["system"]
+    assert found["prototypes_whole"] == {"roc_auc": found["roc_auc"], "pr_auc": found["pr_auc"]}
+
+
 def test_the_leakage_diagonal_is_the_subspace_accuracy(report):
     mine = report["system"]
     for index, notion in enumerate(VOCABULARY.notions):
@@ -123,7 +138,9 @@ def test_training_time_is_the_median_epoch_times_their_number():
 
 def test_what_a_contender_lacks_is_null(report):
     other = report["baselines"]["statistics"]
-    assert [other[name] for name in ("roc_auc", "pr_auc_tag", "triplets_subspace", "leakage")] == [None] * 4
+    lacking = ("roc_auc", "pr_auc_tag", "prototypes_whole", "triplets_subspace", "leakage")
+    assert [other[name] for name in lacking] == [None] * 5
+    assert report["system"]["prototypes_whole"] is None
     assert [other[name] for name in ("triplets_track", "cosine", "inner_product")] == [None] * 3
 
 

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -10,12 +12,14 @@ from tfmir.vocabulary import Vocabulary
 VOCABULARY = Vocabulary.from_dict({"genre": ["a", "b"], "mood": ["x", "y"]})
 
 
-def made(name="mine", *, normalized=True, disentangled=True, baselines=("statistics",)):
+def made(name="mine", *, normalized=True, disentangled=True, baselines=("statistics",), prototypes=False):
     rng = np.random.default_rng(0)
     labels = rng.random([40, 4]) < 0.4
     embeddings = np.abs(np.repeat(labels + 0.3 * rng.normal(size=labels.shape), 2, axis=1)).astype(np.float32)
     embeddings = unit_rows(embeddings) if normalized else embeddings * rng.uniform(0.1, 9, [40, 1]).astype(np.float32)
     system = Contender(embeddings, labels + rng.random([40, 4]), disentangled, normalized)
+    if prototypes:
+        system = dataclasses.replace(system, prototype_scores=labels + 3 * rng.random([40, 4]))
     others = {key: Contender(random_embeddings(40, 8, seed=1), None) for key in baselines}
     return build_report(name, VOCABULARY, labels, system, others)
 
@@ -83,6 +87,15 @@ def test_without_unit_norm_both_similarities_are_shown(plain):
     assert there["R@1"] == shown(system["cosine"]["recall_notion"]["genre"]["1"])
     assert there["triplets, whole space"] == shown(system["inner_product"]["triplets"]["genre"])
     assert here["triplets, whole space"] != there["triplets, whole space"]
+
+
+def test_prototypes_of_the_whole_space_have_a_row_of_their_own_and_other_systems_none(report):
+    found = made(prototypes=True)
+    first = {key[0]: row for key, row in rows(headline(found)).items()}
+    row, whole = first["mine, prototypes of the whole space"], found["system"]["prototypes_whole"]
+    assert (row["ROC-AUC"], row["PR-AUC"], row["R@1"]) == (shown(whole["roc_auc"]), f"{whole['pr_auc']:.3f}", "–")
+    assert first["mine"]["ROC-AUC"] == shown(found["system"]["roc_auc"]) != row["ROC-AUC"]
+    assert "prototypes" not in headline(report)
 
 
 def test_a_normalised_system_has_no_other_way(report):

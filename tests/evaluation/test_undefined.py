@@ -32,7 +32,7 @@ def made(groups, labels, *, per_track=2, disentangled=True, normalized=True, the
     embeddings = random_embeddings(tracks, 4) * (1 if normalized else 2)
     scores = logistic_probe(rng.normal(size=[tracks, 3]), labels, rng.normal(size=[tracks, 3]))
     questions = draw_questions(vocabulary, labels, of_excerpts, count=50)
-    ours = Contender(embeddings, scores, disentangled, normalized, embeddings[of_excerpts])
+    ours = Contender(embeddings, scores, disentangled, normalized, embeddings[of_excerpts], scores[::-1])
     theirs = random_embeddings(tracks, 4, seed=1) if theirs is None else theirs
     others = {"statistics": Contender(theirs, scores), "random": Contender(theirs, scores)}
     return build_report("mine", vocabulary, labels, ours, others, questions=questions)

@@ -26,6 +26,7 @@ def report(recall, seconds, *, disentangled=True, plain=False):
         "roc_auc": interval(0.8),
         "pr_auc": 0.4,
         "roc_auc_notion": {"genre": 0.9, "mood": 0.7},
+        "prototypes_whole": {"roc_auc": interval(0.75), "pr_auc": 0.3} if disentangled else None,
         "triplets": {"genre": interval(0.6), "mood": interval(0.8)},
         "triplets_subspace": {"genre": interval(0.7), "mood": interval(0.9)} if disentangled else None,
         "triplets_track": interval(0.95),

@@ -28,6 +28,7 @@ def test_figures_are_read_where_the_report_has_them(reports):
     assert found["mean of sub-spaces"] == {"triplet": [pytest.approx(0.8)] * 2, "plain": [None, None]}
     assert found["mood sub-space"]["triplet"] == [0.9, 0.9]
     assert found["ROC-AUC mood"]["plain"] == [0.7, 0.7]
+    assert found["ROC-AUC, prototypes of the whole space"] == {"triplet": [0.75, 0.75], "plain": [None, None]}
 
 
 def test_of_unit_norm_both_similarities_are_one_and_else_each_has_its_own(reports):

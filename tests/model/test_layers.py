@@ -40,6 +40,14 @@ def test_a_prototype_scores_by_the_cosine_in_its_subspace(vocabulary):
     np.testing.assert_allclose(found, [[0.6, 0.0, 1.0, np.sqrt(0.5), 1.0]], rtol=1e-6)
 
 
+def test_a_prototype_scores_in_the_whole_space_whatever_the_subspaces():
+    """Track (3 4 0 0), prototypes (3 4 0 5): 25 / (5 · √50) = √½; (0 0 2 0): 0; none: 0."""
+    layer = Prototypes(notion_of_tag=[0, 0, 1], notions=2)
+    layer.build([None, 4])
+    layer.vectors.assign([[3, 4, 0, 5], [0, 0, 2, 0], [0, 0, 0, 0]])
+    np.testing.assert_allclose(layer.in_whole(tf.constant([[3.0, 4.0, 0.0, 0.0]])), [[np.sqrt(0.5), 0, 0]], rtol=1e-6)
+
+
 def test_a_layer_for_each_notion_reads_the_whole_input_and_writes_its_own_part():
     """max(0, x W_s + b_s), one notion after the other, in NumPy."""
     layer = SubDense(3, 2)

@@ -1,14 +1,17 @@
+import dataclasses
 import itertools
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfmir.data.pipeline import training_set, validation_set
+from tfmir.data.records import load_manifest
 from tfmir.model import triplet as triplet_module
 from tfmir.model.mining import mine
 from tfmir.model.subspaces import subspace_unit
-from tfmir.model.triplet import TripletTerm, of_excerpts
-from tfmir.params import SystemParams
+from tfmir.model.triplet import TripletTerm, of_tracks
+from tfmir.params import PipelineParams, RunParams, SystemParams
 
 NOTION_OF_TAG = np.array([0, 0, 0, 1, 1])
 
@@ -75,23 +78,57 @@ def test_the_hinge_is_that_of_loops_over_the_batch(negatives):
 
 
 def test_two_excerpts_of_a_track_are_compared_in_the_whole_space():
-    """The track triplets alone are what their weight adds; their positive is the track's other excerpt, and their
-    negatives are all excerpts of other tracks. Excerpts that overlap give no such triplet: track 3's here."""
+    """The track triplets alone are what their weight adds; their anchor is a track's first excerpt, their positive its
+    second, and their negatives are all excerpts of other tracks. Excerpts that overlap give no such triplet: track 3's
+    here. What is left without them is the hinge of the first excerpts alone."""
     batch, f = targets(pairs=4), embeddings(16)
     apart = np.ones([4, 2], np.float32)
     apart[1, 1] = 0
     batch["apart"] = tf.constant(apart)
-    triplets = [(a, a ^ 1, n) for a, n in itertools.product(range(16), range(16)) if a // 2 != n // 2 and a // 2 != 3]
+    pairs = itertools.product(range(0, 16, 2), range(16))
+    triplets = [(a, a + 1, n) for a, n in pairs if a // 2 != n // 2 and a // 2 != 3]
     expected = mean_hinge(triplets, lambda a, b: cosine(f[a], f[b]), 0.1)
     one, two = (value(SystemParams("triplet", negatives="all", track_weight=w), batch, f) for w in (1.0, 2.0))
     assert expected > 0.01
     assert two - one == pytest.approx(expected, rel=1e-3)
+    alone = value(SystemParams("triplet", negatives="all"), batch, f[::2])
+    assert 2 * one - two == pytest.approx(alone, rel=1e-3)
 
 
-def test_what_is_said_of_tracks_is_said_of_each_of_their_excerpts():
-    """Two pairs, two excerpts of each track: track by track, each twice."""
-    assert of_excerpts(tf.constant([[1, 2], [3, 4]]), 2).numpy().tolist() == [1, 1, 2, 2, 3, 3, 4, 4]
-    assert of_excerpts(tf.constant([[[1, 0], [0, 1]]]), 1).numpy().tolist() == [[1, 0], [0, 1]]
+def test_what_is_said_of_pairs_is_said_track_by_track():
+    assert of_tracks(tf.constant([[1, 2], [3, 4]])).numpy().tolist() == [1, 2, 3, 4]
+    assert of_tracks(tf.constant([[[1, 0], [0, 1]]])).numpy().tolist() == [[1, 0], [0, 1]]
+
+
+def counted(switches, batches, vocabulary):
+    """What a term counts over batches of a stream: name -> triplets."""
+    term = TripletTerm(switches, notion_of_tag=vocabulary.notion_of_tag, notions=2)
+    for x, given in batches:
+        f = tf.constant(embeddings(np.prod(x.shape[:3])))
+        term(f, subspace_unit(f, 2), given, step=tf.constant(0, tf.int64))
+    return {metric.name: float(metric.result()) for metric in term.metrics}
+
+
+@pytest.mark.parametrize("stream", [training_set, validation_set])
+def test_track_regularisation_leaves_the_triplets_of_tags_as_many_on_the_same_records(records, stream):
+    """It adds a second excerpt of every track, and with them one or many triplets of tracks for each."""
+    manifest = load_manifest(records)
+    pipeline = PipelineParams(batch_size=8, shuffle_buffer=8)
+    held, switches = {}, {}
+    for weight in (0.0, 0.5):
+        switches[weight] = SystemParams("triplet", track_weight=weight)
+        batches = stream(records, manifest, RunParams(system=switches[weight], pipeline=pipeline))
+        held[weight] = list(itertools.islice(batches, 3))
+    encoded = {weight: sum(np.prod(x.shape[:3]) for x, _ in batches) for weight, batches in held.items()}
+    assert encoded[0.5] == 2 * encoded[0.0] > 0
+    for negatives in ("random", "all"):
+        plain, both = (
+            counted(dataclasses.replace(switches[w], negatives=negatives), batches, manifest.vocabulary)
+            for w, batches in held.items()
+        )
+        assert both["valid_triplets"] == plain["valid_triplets"] > 0
+        assert both["valid_track_triplets"] > 0
+        assert set(both) - set(plain) == {"valid_track_triplets", "active_track_triplets"}
 
 
 @pytest.fixture
@@ -145,10 +182,13 @@ def test_a_pair_from_one_track_is_no_triplet_and_short_tracks_have_no_track_trip
     x, given = batch(system)
     given["labels"] = np.eye(5, dtype=np.float32)[np.stack([np.arange(4)] * 2, axis=1)]  # negatives for all
     logs = system.test_on_batch(x, given, return_dict=True)
-    assert logs["valid_triplets"] == 16 + 16
-    given["track"][0, 1] = given["track"][0, 0]  # 4 anchors lose their tag triplet
-    given["apart"][1, 0] = 0  # 2 anchors lose their track triplet
-    assert system.test_on_batch(x, given, return_dict=True)["valid_triplets"] == 12 + 14
+    assert (logs["valid_triplets"], logs["valid_track_triplets"]) == (8, 8)
+    given["track"][0, 1] = given["track"][0, 0]  # both of a pair lose their tag triplet
+    given["apart"][1, 0] = 0  # one track loses its track triplet
+    logs = system.test_on_batch(x, given, return_dict=True)
+    assert (logs["valid_triplets"], logs["valid_track_triplets"]) == (6, 7)
+    assert logs["active_track_triplets"] <= 7
+    assert "valid_track_triplets" not in {metric.name for metric in tiny("triplet_disentangled").metrics}
 
 
 def test_all_takes_every_positive_of_another_track_with_every_negative(tiny, batch):

@@ -58,10 +58,11 @@ def test_a_validation_split_that_measures_nothing_is_refused_and_no_weights_are_
     assert not list(tmp_path.iterdir())
 
 
-def test_triplets_that_are_all_learnt_are_no_error(compiled):
+@pytest.mark.parametrize("kind", ["triplets", "track_triplets"])
+def test_triplets_that_are_all_learnt_are_no_error(compiled, kind):
     """Their loss is 0 as well, but they were measured."""
     run, system = compiled
-    epoch(keeper_of(run, system), 0, val_loss=0.0, val_valid_triplets=3.0)
+    epoch(keeper_of(run, system), 0, val_loss=0.0, **{"val_valid_triplets": 0.0, f"val_valid_{kind}": 3.0})
     assert run.best_weights.exists()
 
 

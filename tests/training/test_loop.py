@@ -126,7 +126,7 @@ def test_prototypes_that_an_interrupted_run_lacks_are_made_when_its_command_is_g
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize(("batch", "track_weight", "remedy"), [(6, 0.5, "use 8"), (3, 0.0, "use 4"), (2, 0.0, "use 4")])
+@pytest.mark.parametrize(("batch", "track_weight", "remedy"), [(3, 0.5, "use 4"), (3, 0.0, "use 4"), (2, 0.5, "use 4")])
 def test_a_batch_that_gives_no_pairs_with_negatives_is_refused(records, tmp_path, batch, track_weight, remedy):
     params = dataclasses.replace(
         TRIPLET,

@@ -71,8 +71,8 @@ def test_more_replicas_than_gpus_are_refused(monkeypatch):
         ("triplet", 0.0, 10, 2, "use 8 or another multiple of 4"),
         ("triplet", 0.0, 4, 2, "use 8 or another multiple of 4"),
         ("triplet", 0.0, 8, 2, ""),
-        ("triplet", 0.5, 20, 2, "use 16 or another multiple of 8"),
-        ("triplet", 0.5, 16, 2, ""),
+        ("triplet", 0.5, 10, 2, "use 8 or another multiple of 4"),
+        ("triplet", 0.5, 8, 2, ""),
         ("joint", 0.0, 6, 2, ""),
         ("triplet", 0.0, 2, 1, ""),  # the loop's own check tells of this one
     ],

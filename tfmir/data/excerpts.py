@@ -36,6 +36,8 @@ def random_excerpts(
     features: FeatureParams,
     seed: int,
     group: int,
+    tracks: int = 0,
+    added: int = 0,
 ) -> tf.data.Dataset:
     """An endless row of passes over the tracks, each of which reads every track once, in an order of its own.
 
@@ -48,16 +50,22 @@ def random_excerpts(
       params: excerpts per read, shuffle buffer.
       features: size of an excerpt.
       seed: same seed, same excerpts.
-      group: excerpts cut at a time, 1, or 2 that overlap by half at most.
+      group: excerpts cut at a time, 1, or 2 that overlap by half at most, in either order.
+      tracks: how many tracks the shards hold together; needed where excerpts are added.
+      added: excerpts more than that in every pass, of tracks drawn anew for each pass, as evenly as can be.
     """
 
     def one_pass(number: tf.Tensor) -> tf.data.Dataset:
         key = fold_in(tf.constant([seed, 0], tf.int64), number)
-        tracks_read = _serialized(paths, fold_in(key, -1)).batch(_PARSE_BATCH).enumerate()
-        excerpts = tracks_read.map(
-            lambda i, x: _random_cuts(x, fold_in(key, i), params, features, num_tags, group), **PARALLEL
-        )
-        return shuffled(excerpts.unbatch(), params.shuffle_buffer, fold_in(key, -2))
+        more = _dealt(added, tracks, fold_in(key, -3)) if added else tf.zeros([0], tf.int64)
+        read = _serialized(paths, fold_in(key, -1)).batch(_PARSE_BATCH).enumerate()
+
+        def cut(i: tf.Tensor, serialized: tf.Tensor) -> Element:
+            parsed = _parse(serialized, num_tags)
+            here = more[i * _PARSE_BATCH : (i + 1) * _PARSE_BATCH]
+            return _random_cuts(parsed, params.cuts, here, fold_in(key, i), features, group)
+
+        return shuffled(read.map(cut, **PARALLEL).unbatch(), params.shuffle_buffer, fold_in(key, -2))
 
     return tf.data.Dataset.range(first_pass, sys.maxsize).flat_map(one_pass)
 
@@ -83,6 +91,15 @@ def shuffled(excerpts: tf.data.Dataset, buffer: int, key: tf.Tensor) -> tf.data.
         return {name: tf.gather(values, rows) for name, values in block.items()}
 
     return excerpts.batch(buffer).enumerate().map(shuffle, **PARALLEL).prefetch(1).unbatch()
+
+
+def read_ahead(batches: tf.data.Dataset, params: PipelineParams) -> tf.data.Dataset:
+    """Holds as many finished batches, still bytes, as a shuffle buffer holds excerpts.
+
+    A pass gives nothing before its first buffer is full. While what is held is being learnt from, the next pass fills
+    its own, so that training does not wait at the end of a pass.
+    """
+    return batches.prefetch(max(1, params.shuffle_buffer // params.batch_size))
 
 
 def to_log_mel(data: tf.Tensor, features: FeatureParams) -> tf.Tensor:
@@ -134,31 +151,44 @@ def _parse(serialized: tf.Tensor, num_tags: int) -> Element:
     }
 
 
+def _dealt(excerpts: int, tracks: int, key: tf.Tensor) -> tf.Tensor:
+    """int64 [tracks] that sum to `excerpts` and differ by one at most; which of them get one more is drawn."""
+    order = tf.random.experimental.stateless_shuffle(tf.range(tracks, dtype=tf.int64), key)
+    return excerpts // tracks + tf.cast(order < excerpts % tracks, tf.int64)
+
+
 def _random_cuts(
-    serialized: tf.Tensor, key: tf.Tensor, params: PipelineParams, features: FeatureParams, num_tags: int, group: int
+    tracks: Element, k: int, more: tf.Tensor, key: tf.Tensor, features: FeatureParams, group: int
 ) -> Element:
-    tracks, k = _parse(serialized, num_tags), params.excerpts_per_read
-    frames = tf.repeat(tracks["frames"], k)  # [batch * k]
-    draws = tf.random.stateless_uniform([tf.shape(serialized)[0] * k, group], key)  # in [0, 1)
-    starts, apart = _starts(draws, frames, features)
-    data = tf.repeat(tf.repeat(tracks["data"], k)[:, tf.newaxis], group, axis=1)
-    labels = tf.repeat(tracks["labels"], k, axis=0)
-    cut = _substr(data, starts, features)
-    return {"data": cut, "labels": labels, "track": tf.repeat(tracks["track"], k), "apart": apart}
+    """`k` excerpts of each track, track by track, and then those that `more` int64 [batch or 0] says beyond."""
+    batch = tf.shape(tracks["frames"])[0]
+    beyond = tf.repeat(tf.range(tf.size(more)), more)
+    row = tf.concat([tf.repeat(tf.range(batch), k), beyond], 0)  # [n], the track of each excerpt
+    draws = tf.random.stateless_uniform([tf.size(row), group], key)  # in [0, 1)
+    starts, apart = _starts(draws, tf.gather(tracks["frames"], row), features)  # [n, group], [n]
+    # A track has a third of a megabyte: as few copies of it as can be, so the first `k` are cut one after the other.
+    of_tracks = tf.reshape(starts[: batch * k], [batch, k, group])
+    columns = [[_substr(tracks["data"], of_tracks[:, i, g], features) for g in range(group)] for i in range(k)]
+    cut = tf.reshape(tf.stack([tf.stack(column, axis=1) for column in columns], axis=1), [-1, group])
+    long = tf.gather(tracks["data"], beyond)
+    rest = tf.stack([_substr(long, starts[batch * k :, g], features) for g in range(group)], axis=1)
+    labels, track = tf.gather(tracks["labels"], row), tf.gather(tracks["track"], row)
+    return {"data": tf.concat([cut, rest], 0), "labels": labels, "track": track, "apart": apart}
 
 
 def _starts(draws: tf.Tensor, frames: tf.Tensor, features: FeatureParams) -> tuple[tf.Tensor, tf.Tensor]:
     """First frames int64 [n, group] of one excerpt, or of two that lie half an excerpt apart, from draws in [0, 1).
 
-    The second result, bool [n], is False where a track is too short for two: it then gives its two ends.
+    The lower draw gives the earlier one, so that either of two is the first as often. The second result, bool [n], is
+    False where a track is too short for two: it then gives its two ends.
     """
     group = draws.shape[1]
     last = frames - features.excerpt_frames  # the last possible start
     gap = tf.constant((features.excerpt_frames + 1) // 2 * (group - 1), tf.int64)
     room = tf.maximum(last - gap, 0) + 1
-    starts = tf.cast(tf.sort(draws, axis=1) * tf.cast(room, tf.float32)[:, tf.newaxis], tf.int64)
-    spread = tf.minimum(gap, last)[:, tf.newaxis] * tf.range(group, dtype=tf.int64)
-    return starts + spread, last >= gap
+    starts = tf.cast(draws * tf.cast(room, tf.float32)[:, tf.newaxis], tf.int64)
+    place = tf.argsort(tf.argsort(draws, axis=1, stable=True), axis=1)  # of each draw among its row's
+    return starts + tf.minimum(gap, last)[:, tf.newaxis] * tf.cast(place, tf.int64), last >= gap
 
 
 def _consecutive_cuts(

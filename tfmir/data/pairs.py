@@ -21,6 +21,7 @@ from tfmir.data.excerpts import (
     fold_in,
     options,
     random_excerpts,
+    read_ahead,
     shuffled,
     to_log_mel,
 )
@@ -43,6 +44,12 @@ def training_pairs(
 ) -> tf.data.Dataset:
     """Endless batches of pairs of tracks that share a tag; the element is the pair: no replica's share splits one.
 
+    A pass reads every track once; an excerpt that draws no tag is passed over, and its track with it if no other does.
+    So an epoch of `PipelineParams.batches` takes a pass or more, the more the sparser the tags are; what it touches is
+    the tracks that drew a tag, but for those that wait for a partner. A track without any tag is never seen.
+
+    A batch of `batch_size` excerpts has half as many pairs, with one excerpt of each track or with two.
+
     What is waiting for a partner depends on the whole stream so far, so starting at `first_batch` replays the
     reading and the draws, but not the decoding, of all before it.
 
@@ -50,10 +57,10 @@ def training_pairs(
       paths: the shards of the training split.
       vocabulary: tags and notions.
       notion_counts: tracks of the split with a tag of each notion.
-      params: batch size in excerpts, how notions are sampled, augmentation.
+      params: batch size in first excerpts, how notions are sampled, augmentation.
       features: size of an excerpt.
       seed: same seed, same batches.
-      group: excerpts of each track, 1, or 2 that overlap by half at most.
+      group: excerpts of each track, 1, or 2 that overlap by half at most, the earlier one first or the later.
       first_batch: start of the stream, counted in batches from its beginning.
 
     Returns:
@@ -64,8 +71,8 @@ def training_pairs(
     stream = random_excerpts(paths, 0, num_tags=num_tags, params=params, features=features, seed=seed, group=group)
     rates = notion_rates(notion_counts, params.notion_sampling)
     drawn = _with_tags(stream, tf.constant([seed, 2], tf.int64), vocabulary=vocabulary, rates=rates)
-    pairs = join(drawn).batch(params.batch_size // (2 * group), drop_remainder=True)
-    batches = pairs.enumerate().skip(first_batch)
+    pairs = join(drawn).batch(params.batch_size // 2, drop_remainder=True)
+    batches = read_ahead(pairs.enumerate().skip(first_batch), params)
 
     def finish(index: tf.Tensor, batch: Element) -> tuple[tf.Tensor, Element]:
         log_mel, targets = _decoded_pairs(batch, features)
@@ -88,15 +95,15 @@ def fixed_pairs(
     """The validation pairs: all consecutive excerpts once, each with a tag and a partner drawn from the seed.
 
     The same batches at every iteration; of each tag, an excerpt that is left over has no pair and is left out.
-    Takes and gives what `training_pairs` does, but the last batch may be smaller; where `group` is 2, the second
-    excerpt is the next one of its track.
+    Takes and gives what `training_pairs` does, but the last batch may be smaller; where `group` is 2, the pairs are the
+    same, and each excerpt comes with the next one of its track.
     """
     key = tf.constant([seed, 3], tf.int64)
     rates = notion_rates(notion_counts, params.notion_sampling)
     excerpts = consecutive_excerpts(paths, num_tags=len(vocabulary.tags), features=features, group=group)
     rows = shuffled(excerpts, params.shuffle_buffer, key)
     drawn = _with_tags(rows, key, vocabulary=vocabulary, rates=rates)
-    batches = join(drawn).batch(params.batch_size // (2 * group))
+    batches = join(drawn).batch(params.batch_size // 2)
     decoded = batches.map(lambda batch: _decoded_pairs(batch, features), **PARALLEL)
     return decoded.prefetch(2).with_options(options(tuned=False))
 

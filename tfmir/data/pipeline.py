@@ -22,6 +22,7 @@ from tfmir.data.excerpts import (
     consecutive_excerpts,
     options,
     random_excerpts,
+    read_ahead,
     shuffled,
     to_log_mel,
 )
@@ -137,8 +138,11 @@ def training_batches(
 ) -> tf.data.Dataset:
     """Endless batches of random excerpts.
 
-    A pass reads every track once and cuts `excerpts_per_read` excerpts from it, so reading is shared by several
-    excerpts; their order is shuffled through a buffer of byte strings.
+    A pass reads every track once and cuts as many excerpts from it as an epoch takes of it; their order is shuffled
+    through a buffer of byte strings. A pass is whole batches, the last of which is filled up with one more excerpt of
+    tracks that are drawn: so an epoch of `PipelineParams.batches` is a pass, and touches every track.
+
+    With `excerpts_per_read` it cuts so many, reading is shared by more excerpts, and passes go on within a batch.
 
     Args:
       paths: the shards of the training split.
@@ -153,15 +157,27 @@ def training_batches(
       A dataset of (float32 [batch, frames, mels] before the z-score, {"labels": float32 [batch, tags], "track": int64
       [batch], a number that only excerpts of one track share}).
     """
-    first_pass, skipped = divmod(first_batch * params.batch_size, tracks * params.excerpts_per_read)
-    stream = random_excerpts(paths, first_pass, num_tags=num_tags, params=params, features=features, seed=seed, group=1)
-    batches = stream.skip(skipped).batch(params.batch_size, drop_remainder=True).enumerate(first_batch)
+    size = params.pass_excerpts(tracks)
+    first_pass, skipped = divmod(first_batch * params.batch_size, size)
+    stream = random_excerpts(
+        paths,
+        first_pass,
+        tracks=tracks,
+        added=size - tracks * params.cuts,
+        num_tags=num_tags,
+        params=params,
+        features=features,
+        seed=seed,
+        group=1,
+    )
+    batches = read_ahead(stream.skip(skipped).batch(params.batch_size, drop_remainder=True), params)
 
     def finish(index: tf.Tensor, batch: Element) -> tuple[tf.Tensor, Element]:
         log_mel = augmented(to_log_mel(batch["data"][:, 0], features), params, seed=seed, index=index)
         return log_mel, {"labels": tf.cast(batch["labels"], tf.float32), "track": batch["track"]}
 
-    return batches.map(finish, **PARALLEL).prefetch(tf.data.AUTOTUNE).with_options(options())
+    decoded = batches.enumerate(first_batch).map(finish, **PARALLEL)
+    return decoded.prefetch(tf.data.AUTOTUNE).with_options(options())
 
 
 def _of_pairs(manifest: Manifest, split: str, params: RunParams) -> dict[str, Any]:

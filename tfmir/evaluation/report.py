@@ -1,6 +1,6 @@
 """The numbers of a run beside its baselines: the structure of `report.json`.
 
-    {"schema_version": 2, "run": name, "notions": {notion: [tag, …]}, "tracks": int,
+    {"schema_version": 3, "run": name, "notions": {notion: [tag, …]}, "tracks": int,
      "system": contender, "baselines": {name: contender}, "ratios": {...},
      "training": {"epochs": int, "seconds_per_epoch": number, "seconds": number, "cpu_seconds_per_epoch": number,
                   "cpu_seconds": number} or null,
@@ -11,7 +11,9 @@
 
     contender   recall          {k: interval}, whole space by inner product, all tags
                 recall_notion   {notion: {k: interval}}, own sub-space if disentangled, that notion's tags
-                roc_auc         interval, macro;  pr_auc  number, macro
+                roc_auc         interval, macro;  pr_auc  number, macro; in the tag's sub-space where there is one
+                prototypes_whole                  {"roc_auc": interval, "pr_auc": number} of a triplet system by its
+                                prototypes in the whole space; else null
                 roc_auc_tag, pr_auc_tag           {tag: number or null};  roc_auc_notion  {notion: number or null}
                 triplets        {notion: interval}, whole space by cosine;  triplets_subspace  in the sub-space
                 triplets_track  interval, whole space by cosine, excerpts of one track against another's
@@ -28,7 +30,8 @@
 
 What a contender does not have (scores, sub-spaces) is null. Any number or interval may be null where it is undefined;
 means over tags and notions are over those that are defined. Retrieval is by inner product, by which plain
-classification collapses in the paper (section 5); triplets are by its D, the cosine (section 3.1).
+classification collapses in the paper (section 5); triplets of tags, of tracks and of listeners are by its D, the cosine
+(section 3.1), of every system.
 """
 
 from __future__ import annotations
@@ -50,7 +53,7 @@ from tfmir.evaluation.undefined import undefined_figures
 from tfmir.inference.subspaces import subspace_embeddings, unit_rows
 from tfmir.vocabulary import Vocabulary
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 STATISTICS = "statistics"
 
 
@@ -61,6 +64,7 @@ class Contender:
     Attributes:
       embeddings: float32 [tracks, dim].
       scores: float32 [tracks, tags].
+      prototype_scores: float32 [tracks, tags], by prototypes in the whole space.
       disentangled: whether it has a sub-space for each notion.
       normalized: whether its embeddings have unit norm, so that inner product and cosine are one.
       excerpts: float32 [excerpts, dim].
@@ -71,6 +75,7 @@ class Contender:
     disentangled: bool = False
     normalized: bool = True
     excerpts: np.ndarray | None = None
+    prototype_scores: np.ndarray | None = None
 
 
 def build_report(
@@ -159,6 +164,7 @@ def _figures(
         "recall": by_product["recall"],
         "recall_notion": by_product["recall_notion"],
         **_tagging(vocabulary, labels, contender.scores, seed),
+        "prototypes_whole": _areas(labels, contender.prototype_scores, seed),
         "triplets": by_cosine["triplets"],
         "triplets_subspace": own,
         "triplets_track": by_cosine["triplets_track"],
@@ -217,16 +223,27 @@ def _tagging(vocabulary: Vocabulary, labels: np.ndarray, scores: np.ndarray | No
     if scores is None:
         return dict.fromkeys(names)
     roc, pr = roc_auc(labels, scores), pr_auc(labels, scores)
-    macro = macro_roc_auc_interval(labels, scores, seed=seed)
     by_notion = {notion: _mean(roc[vocabulary.tags_of(notion)]) for notion in vocabulary.notions}
     figures: tuple[Any, ...] = (
-        _json(macro) | {"mean": _mean(roc)} if macro else None,
+        _macro(labels, scores, roc, seed),
         _mean(pr),
         dict(zip(vocabulary.tags, map(_number, roc), strict=True)),
         dict(zip(vocabulary.tags, map(_number, pr), strict=True)),
         by_notion,
     )
     return dict(zip(names, figures, strict=True))
+
+
+def _areas(labels: np.ndarray, scores: np.ndarray | None, seed: int) -> dict[str, Any] | None:
+    if scores is None:
+        return None
+    macro = _macro(labels, scores, roc_auc(labels, scores), seed)
+    return {"roc_auc": macro, "pr_auc": _mean(pr_auc(labels, scores))}
+
+
+def _macro(labels: np.ndarray, scores: np.ndarray, roc: np.ndarray, seed: int) -> dict[str, float | None] | None:
+    macro = macro_roc_auc_interval(labels, scores, seed=seed)
+    return _json(macro) | {"mean": _mean(roc)} if macro else None
 
 
 def _mean(values: np.ndarray) -> float | None:

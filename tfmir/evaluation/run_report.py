@@ -26,6 +26,7 @@ from tfmir.inference.tracks import EmbeddedTracks, embed_tracks
 from tfmir.inference.weights import load_system
 from tfmir.markdown import pictures
 from tfmir.model.system import System
+from tfmir.model.triplet import TripletSystem
 from tfmir.run_directory import Run, load_history, locked, trained_run
 from tfmir.searching.maps import LEAST_POINTS
 
@@ -114,8 +115,16 @@ def _evaluate(
 
 
 def _contender(system: System, test: EmbeddedTracks) -> Contender:
-    switches, scores = system.params.system, system.scores(tf.constant(test.embeddings)).numpy()
-    return Contender(test.embeddings, scores, switches.disentangled, switches.normalized, test.excerpts)
+    switches, embeddings = system.params.system, tf.constant(test.embeddings)
+    in_whole = system.prototypes.in_whole(embeddings).numpy() if isinstance(system, TripletSystem) else None
+    return Contender(
+        test.embeddings,
+        system.scores(embeddings).numpy(),
+        switches.disentangled,
+        switches.normalized,
+        test.excerpts,
+        in_whole,
+    )
 
 
 def _remove_outdated(folder: files.Path, weights_sha256: str) -> None:

@@ -46,6 +46,9 @@ def _contenders(report: dict[str, Any]) -> str:
         rows.append([name, *(_interval(c["recall"][k]) for k in ks), _interval(c["roc_auc"]), _figure(c["pr_auc"])])
         if c["cosine"]:
             rows.append([f"{name}, by cosine", *(_interval(c["cosine"]["recall"][k]) for k in ks), "–", "–"])
+        if whole := c["prototypes_whole"]:
+            areas = _interval(whole["roc_auc"]), _figure(whole["pr_auc"])
+            rows.append([f"{name}, prototypes of the whole space", *("–" for _ in ks), *areas])
     return table([f"{report['tracks']} test tracks", *(f"R@{k}" for k in ks), "ROC-AUC", "PR-AUC"], rows)
 
 

@@ -57,6 +57,8 @@ def _tagging(system: Mapping[str, Any], vocabulary: Vocabulary, labels: np.ndarr
     both = "some test tracks carry and others do not"
     for name in ("roc_auc", "pr_auc"):
         yield name, system[name], f"no tag that {both}"
+        if system["prototypes_whole"]:
+            yield f"prototypes_whole {name}", system["prototypes_whole"][name], f"no tag that {both}"
     for name in ("roc_auc_tag", "pr_auc_tag"):
         for tag, carried in zip(vocabulary.tags, np.any(labels, axis=0).tolist(), strict=True):
             yield f"{name} {tag}", system[name][tag], f"{'every' if carried else 'no'} test track carries it"

@@ -19,6 +19,7 @@ TRIPLETS = "triplets"  # in the sub-spaces, or in the whole space of a system th
 TIMES = {"training time": "seconds", "CPU time": "cpu_seconds", "CPU time an epoch": "cpu_seconds_per_epoch"}
 LOWER_IS_BETTER = (*TIMES, "epochs")
 BY_PRODUCT = "by inner product"
+IN_WHOLE = "ROC-AUC, prototypes of the whole space"
 _KS = ("1", "2", "4", "8")
 
 
@@ -60,7 +61,7 @@ def tables(notions: Sequence[str]) -> dict[str, list[str]]:
             "CPU time",
             "CPU time an epoch",
         ],
-        "Beyond the paper: tagging": ["PR-AUC", *(f"ROC-AUC {notion}" for notion in notions)],
+        "Beyond the paper: tagging": ["PR-AUC", *(f"ROC-AUC {notion}" for notion in notions), IN_WHOLE],
         "Beyond the paper: along a notion": ["leakage gap", *(f"{notion} R@1" for notion in notions)],
         "Beyond the paper: triplets by inner product": [
             *(f"{notion} whole space {BY_PRODUCT}" for notion in notions),
@@ -102,6 +103,7 @@ def _figures(notions: Sequence[str]) -> dict[str, Figure]:
         "epochs": lambda report: _path(report, "training", "epochs"),
         "ROC-AUC": at("roc_auc", "mean"),
         "PR-AUC": at("pr_auc"),
+        IN_WHOLE: at("prototypes_whole", "roc_auc", "mean"),
         **{f"ROC-AUC {notion}": at("roc_auc_notion", notion) for notion in notions},
         **{f"{notion} whole space": at("triplets", notion, "mean") for notion in notions},
         WHOLE_SPACE: mean_over_notions("triplets"),

@@ -1,8 +1,10 @@
-"""The names of the nine systems, each a flag file in `launch/`: the eight of the paper's Table 1, and `joint`."""
+"""The names of the nine systems, each a flag file in `launch/`: the eight of the paper's Table 1, and `joint`; and of
+the variants of three."""
 
 TRIPLET = ("triplet", "triplet_disentangled", "triplet_track")
 PROXY = ("proxy_basic", "proxy")
 CLASSIFICATION = ("classification_plain", "classification", "classification_disentangled")
+RANDOM = ("triplet_random", "triplet_disentangled_random", "triplet_track_random")  # with the paper's random negatives
 JOINT = "joint"  # not in the paper
 PAPER = (*TRIPLET, *PROXY, *CLASSIFICATION)
 ALL = (*PAPER, JOINT)

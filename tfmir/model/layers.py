@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfmir.model.subspaces import subspace_unit
+from tfmir.model.subspaces import subspace_unit, unit
 from tfmir.params import FeatureParams
 
 # The logits of unit vectors start with this standard deviation. Initialisers made for inputs of unit variance per
@@ -107,7 +107,7 @@ class Prototypes(keras.layers.Layer):
     """One embedding a tag, not learnt but set after training: the mean of the training tracks that carry it.
 
     It is how a system that has seen no tags scores them (paper, section 4.3.3): cosine of a track and the prototype,
-    inside the notion's sub-space where there is one.
+    inside the notion's sub-space where there is one. The paper does not say in which space: `in_whole` is the other.
 
     Args:
       notion_of_tag: int [tags], the sub-space of each tag; all 0 for a system with one space.
@@ -131,6 +131,11 @@ class Prototypes(keras.layers.Layer):
         mask = tf.one_hot(self.notion_of_tag, self.notions)  # [tags, notions]
         mask = tf.repeat(mask, vectors.shape[-1] // self.notions, axis=1)
         cosines = tf.matmul(subspace_unit(embedding, self.notions), vectors * mask, transpose_b=True)
+        return tf.clip_by_value(cosines, 0.0, 1.0)
+
+    def in_whole(self, embedding: tf.Tensor) -> tf.Tensor:
+        """The same cosines over the whole space, whatever sub-spaces there are."""
+        cosines = tf.matmul(unit(embedding), unit(tf.convert_to_tensor(self.vectors)), transpose_b=True)
         return tf.clip_by_value(cosines, 0.0, 1.0)
 
     def get_config(self) -> dict[str, Any]:

@@ -26,8 +26,8 @@ def triplet_hinge(similarity: tf.Tensor, triplets: Triplets, *, margin: float) -
     """`max(0, cos(a, n) - cos(a, p) + margin)` of every triplet (paper, section 3.1, eqs. 1 and 2).
 
     Args:
-      similarity: float32 [n, n], row i seen from anchor i.
-      triplets: index tuples into the batch.
+      similarity: float32 [n, m], row i seen from anchor i.
+      triplets: index tuples into it.
       margin: a difference of cosines.
 
     Returns:
@@ -48,8 +48,8 @@ def mean_over_anchors(losses: tf.Tensor, triplets: Triplets, *, count: tf.Tensor
 
     Args:
       losses: float32 [triplets], 0 where a triplet is not valid.
-      triplets: index tuples into the batch.
-      count: int scalar, how many excerpts the batch has.
+      triplets: their index tuples.
+      count: int scalar n, how many anchors there could be.
 
     Returns:
       float32 scalar; 0, without gradient, where no triplet is valid.

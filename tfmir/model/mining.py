@@ -1,5 +1,5 @@
-"""Triplets out of one batch: every excerpt is an anchor, and either one negative is chosen for it and the positive it
-came with, or every triplet that the batch holds is taken.
+"""Triplets out of one batch: every row of a similarity matrix is an anchor, and either one negative is chosen for it
+and the positive it came with, or every triplet that the batch holds is taken.
 
 The miner gives indices and a validity mask and no gradient; the loss takes them (`losses.triplet_hinge`). Under a
 distribution strategy each replica mines its own part of the batch: negatives are not looked for elsewhere.
@@ -14,12 +14,14 @@ import tensorflow as tf
 
 @dataclasses.dataclass(frozen=True)
 class Triplets:
-    """Index tuples into a batch of n excerpts.
+    """Index tuples into a similarity matrix [n, m]: n anchors, a row each, and m excerpts, a column each.
+
+    Of tags both are the batch's excerpts, n = m; of tracks every second excerpt is an anchor, m = 2 n.
 
     Attributes:
-      anchor: int32 [triplets].
-      positive: int32 [triplets].
-      negative: int32 [triplets]; any number where there is none.
+      anchor: int32 [triplets], row.
+      positive: int32 [triplets], column.
+      negative: int32 [triplets], column; any number where there is none.
       valid: bool [triplets], whether the triplet exists; the others must not enter a loss.
     """
 
@@ -43,11 +45,11 @@ def all_triplets(positives: tf.Tensor, negatives: tf.Tensor) -> Triplets:
     """Every positive of every anchor with every one of its negatives.
 
     Hermans, Beyer and Leibe, In Defense of the Triplet Loss for Person Re-Identification, 2017, section 2, "batch all".
-    Up to n³ triplets: for n of a hundred or two.
+    Up to n·m² triplets: for n of a hundred or two.
 
     Args:
-      positives: bool [n, n], whether excerpt j (column) may be a positive of anchor i (row).
-      negatives: bool [n, n], the same for negatives.
+      positives: bool [n, m], whether excerpt j (column) may be a positive of anchor i (row).
+      negatives: bool [n, m], the same for negatives.
 
     Returns:
       All triplets, each of them valid, ordered by anchor.
@@ -71,9 +73,9 @@ def mine(
     section 3.2); an anchor without one gives no triplet.
 
     Args:
-      similarity: float32 [n, n], row i seen from anchor i.
-      positive: int32 [n], the positive of each anchor.
-      allowed: bool [n, n], which excerpts may be an anchor's negative.
+      similarity: float32 [n, m], row i seen from anchor i.
+      positive: int32 [n], the positive of each anchor, a column.
+      allowed: bool [n, m], which excerpts may be an anchor's negative.
       negatives: random, semihard or hard.
       seed: int64 [2], of the random choice.
 

@@ -1,7 +1,9 @@
 """Systems that learn from triplets (paper, section 3.1).
 
 A batch is made of pairs of excerpts that share a tag (`tfmir/data/pairs.py`). All excerpts are encoded once, the
-miner finds the negatives among them, and the hinge is taken inside the sub-space of the tag's notion.
+miner finds the negatives among them, and the hinge is taken inside the sub-space of the tag's notion. Track
+regularisation adds a second excerpt of every track: twice the excerpts are encoded, and the triplets of tags are as
+many as without it.
 """
 
 from __future__ import annotations
@@ -23,7 +25,11 @@ Targets = dict[str, tf.Tensor]
 
 
 class TripletTerm:
-    """The hinge on a batch of pairs, with its counts.
+    """The hinge on a batch of pairs, with its counts: triplets of tags, and with a `track_weight` triplets of tracks.
+
+    Triplets of tags are formed among the pairs' first excerpts alone, so that a batch has as many of them whether its
+    tracks come with a second excerpt or not. Of a triplet of tracks the first excerpt is the anchor, the second the
+    positive, and any excerpt of another track the negative.
 
     Args:
       params: margin, negatives, weight of the track triplets.
@@ -34,8 +40,15 @@ class TripletTerm:
     def __init__(self, params: SystemParams, *, notion_of_tag: Any, notions: int):
         self.params, self.notions = params, notions
         self.notion_of_tag = tf.constant(notion_of_tag, tf.int32)
-        self.valid = keras.metrics.Sum("valid_triplets")
-        self.active = keras.metrics.Sum("active_triplets")
+        kinds = ("triplets", "track_triplets") if params.track_weight else ("triplets",)
+        self.counts = {
+            kind: (keras.metrics.Sum(f"valid_{kind}"), keras.metrics.Sum(f"active_{kind}")) for kind in kinds
+        }
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """How many triplets were valid and how many had a loss: of tags, and apart from them of tracks."""
+        return [metric for of_kind in self.counts.values() for metric in of_kind]
 
     def __call__(self, f: tf.Tensor, parts: tf.Tensor, targets: Targets, *, step: tf.Tensor) -> tf.Tensor:
         """float32 scalar: mean hinge of the tag triplets, plus `track_weight` times that of the track triplets.
@@ -49,44 +62,54 @@ class TripletTerm:
             draws what the interrupted one would have drawn.
         """
         seed = tf.stack([tf.reduce_sum(targets["track"]), step])
-        group = self.params.group
-        rows = tf.reshape(tf.range(tf.shape(f)[0]), [-1, 2, group])  # [pairs, 2, group]
-        tag = tf.repeat(targets["tag"], 2 * group)
-        track = of_excerpts(targets["track"], group)
-        labels = of_excerpts(targets["labels"], group) > 0
-        partner = tf.reshape(rows[:, ::-1], [-1])
-        similarity = notion_similarity(parts, tf.gather(self.notion_of_tag, tag), self.notions)
-        # (`!=` would lose the static shape.) A track says nothing about a tag when it is compared with itself.
-        others, lacks = tf.not_equal(track[:, tf.newaxis], track[tf.newaxis]), lacks_tag(labels, tag)
-        loss = self._hinge(similarity, partner, positives=others & ~lacks, negatives=lacks, seed=seed)
+        tag, track = tf.repeat(targets["tag"], 2), of_tracks(targets["track"])  # [tracks]
+        # A track says nothing about a tag when it is compared with itself. (`!=` would lose the static shape.)
+        others = tf.not_equal(track[:, tf.newaxis], track[tf.newaxis])  # [tracks, tracks]
+        lacks = lacks_tag(of_tracks(targets["labels"]) > 0, tag)
+        first = parts[:: self.params.group]  # [tracks, dim]
+        similarity = notion_similarity(first, tf.gather(self.notion_of_tag, tag), self.notions)
+        number = tf.range(tf.shape(first)[0])
+        partner = tf.bitwise.bitwise_xor(number, 1)
+        loss = self._hinge("triplets", similarity, partner, positives=others & ~lacks, negatives=lacks, seed=seed)
         if self.params.track_weight:
-            whole = unit(f)
-            sibling = tf.reshape(rows[:, :, ::-1], [-1])
-            siblings = tf.one_hot(sibling, tf.size(sibling), on_value=True, off_value=False)
-            others &= (of_excerpts(targets["apart"], group) > 0)[:, tf.newaxis]
-            cosines = tf.matmul(whole, whole, transpose_b=True)
-            hinge = self._hinge(cosines, sibling, positives=siblings, negatives=others, seed=seed + 1)
-            loss += self.params.track_weight * hinge
+            apart = of_tracks(targets["apart"])[:, tf.newaxis] > 0
+            loss += self.params.track_weight * self._of_tracks(unit(f), tf.repeat(others & apart, 2, axis=1), seed + 1)
         return loss
 
+    def _of_tracks(self, whole: tf.Tensor, negatives: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """The mean hinge of the track triplets: `whole` float32 [2 tracks, dim], `negatives` bool [tracks, 2 tracks]"""
+        cosines = tf.matmul(whole[::2], whole, transpose_b=True)  # [tracks, 2 tracks]
+        sibling = 2 * tf.range(tf.shape(cosines)[0]) + 1
+        siblings = tf.one_hot(sibling, tf.shape(cosines)[1], on_value=True, off_value=False)
+        return self._hinge("track_triplets", cosines, sibling, positives=siblings, negatives=negatives, seed=seed)
+
     def _hinge(
-        self, similarity: tf.Tensor, positive: tf.Tensor, *, positives: tf.Tensor, negatives: tf.Tensor, seed: tf.Tensor
+        self,
+        kind: str,
+        similarity: tf.Tensor,
+        positive: tf.Tensor,
+        *,
+        positives: tf.Tensor,
+        negatives: tf.Tensor,
+        seed: tf.Tensor,
     ) -> tf.Tensor:
-        """The mean hinge; `positive` int [n] is the one excerpt of `positives` bool [n, n] that an anchor came with."""
+        """The mean hinge over n anchors and m excerpts; `positive` int [n] is the one of `positives` bool [n, m] that
+        an anchor came with."""
         if self.params.negatives == "all":
             triplets = all_triplets(positives, negatives)
         else:
             allowed = negatives & tf.gather(positives, positive, batch_dims=1)[:, tf.newaxis]
             triplets = mine(similarity, positive, allowed, negatives=self.params.negatives, seed=seed)
         losses = triplet_hinge(similarity, triplets, margin=self.params.margin)
-        self.valid.update_state(tf.cast(triplets.valid, tf.float32))
-        self.active.update_state(tf.cast(losses > 0, tf.float32))
+        valid, active = self.counts[kind]
+        valid.update_state(tf.cast(triplets.valid, tf.float32))
+        active.update_state(tf.cast(losses > 0, tf.float32))
         return mean_over_anchors(losses, triplets, count=tf.shape(similarity)[0])
 
 
-def of_excerpts(values: tf.Tensor, group: int) -> tf.Tensor:
-    """What is said of tracks, said of each of their excerpts: [pairs, 2, ...] -> [pairs * 2 * group, ...]."""
-    return tf.repeat(tf.reshape(values, [-1, *values.shape[2:]]), group, axis=0)
+def of_tracks(values: tf.Tensor) -> tf.Tensor:
+    """What is said of the two tracks of each pair, track by track: [pairs, 2, ...] -> [tracks, ...]."""
+    return tf.reshape(values, [-1, *values.shape[2:]])
 
 
 class TripletSystem(System):
@@ -100,7 +123,7 @@ class TripletSystem(System):
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
         """Those of every system, and how many triplets were valid and had a loss."""
-        return [*super().metrics, self.term.valid, self.term.active]
+        return [*super().metrics, *self.term.metrics]
 
     def call(self, log_mel: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Scores float32 [batch, tags] of excerpts float32 [batch, frames, mels]."""

@@ -100,7 +100,8 @@ class ScheduleAndBackup(keras.callbacks.Callback):
         """
         logs = {name: float(value) for name, value in (logs or {}).items()}
         self._refuse_no_number("val_loss", logs)
-        if not logs.get("val_loss", 0.0) and not logs.get("val_valid_triplets", 0.0):
+        triplets = sum(logs.get(f"val_valid_{kind}", 0.0) for kind in ("triplets", "track_triplets"))
+        if not logs.get("val_loss", 0.0) and not triplets:
             raise UserError(
                 "the validation split gives no triplets, so no epoch could be called the best: too few of its excerpts "
                 "drew the same tag. Try --notion_sampling=natural, a larger --batch_size, or more validation tracks"

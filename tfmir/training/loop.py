@@ -115,9 +115,12 @@ def train(run: Run, manifest: Manifest) -> None:
 
 
 def steps_per_epoch(params: RunParams, tracks: int) -> int:
-    """Batches in an epoch: as asked, or enough for `excerpts_per_track` random excerpts of every track."""
-    wanted = -(-tracks * params.pipeline.excerpts_per_track // params.pipeline.batch_size)
-    return params.training.steps_per_epoch or max(1, wanted)
+    """Batches in an epoch: as asked, or enough for `excerpts_per_track` random excerpts of every track.
+
+    It does not depend on the system: one setting gives all systems equally many optimiser steps an epoch, and equally
+    many in all under the cosine schedule, which ends with --epochs. Under plateaus each ends by its own.
+    """
+    return params.training.steps_per_epoch or params.pipeline.batches(tracks)
 
 
 def prevalence(split: Split) -> np.ndarray:
@@ -140,12 +143,11 @@ def _compiled(run: Run, manifest: Manifest) -> System:
 
 
 def _check_batch(params: RunParams) -> None:
-    unit = 2 * params.system.group if params.system.uses_triplets else 1
-    batch = params.pipeline.batch_size
+    unit, batch = params.system.unit, params.pipeline.batch_size
     if batch % unit or (batch < 2 * unit and unit > 1):
         raise UserError(
-            f"--batch_size={batch}: system {params.system.system} takes excerpts {unit} at a time and needs two such "
-            f"groups to find negatives: use {max(2, batch // unit) * unit} or another multiple of {unit}"
+            f"--batch_size={batch}: system {params.system.system} takes excerpts in pairs and needs two pairs to find "
+            f"negatives: use {max(2, batch // unit) * unit} or another multiple of {unit}"
         )
 
 

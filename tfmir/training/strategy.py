@@ -50,14 +50,14 @@ def count_replicas(params: TrainParams) -> int:
 
 
 def check_shares(params: RunParams, replicas: int) -> None:
-    """Refuses a batch that the replicas cannot share evenly, in whole pairs or groups.
+    """Refuses a batch that the replicas cannot share evenly, in whole pairs.
 
     Raises:
       UserError: names the batch sizes that they can.
     """
     # A replica finds negatives in its own share, so two pairs are the least.
     pairs = params.system.uses_triplets and replicas > 1
-    unit = replicas * (2 * params.system.group if pairs else 1)
+    unit = replicas * (params.system.unit if pairs else 1)
     batch, least = params.pipeline.batch_size, 2 * unit if pairs else unit
     if batch % unit or batch < least:
         raise UserError(
