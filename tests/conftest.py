@@ -92,7 +92,7 @@ def records(corpus, tmp_path_factory):
 
 
 TINY = RunParams(
-    encoder=EncoderParams(encoder="statistics", width_multiplier=0.0625, embedding_dim=16),
+    encoder=EncoderParams(encoder="statistics", width_multiplier=0.25, embedding_dim=16),
     pipeline=PipelineParams(batch_size=4, excerpts_per_read=2, shuffle_buffer=8),
     training=TrainParams(epochs=1),
 )

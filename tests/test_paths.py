@@ -38,7 +38,8 @@ def test_a_path_begins_at_home_and_ends_as_it_likes(command, name, monkeypatch):
     """In every command; what is in a store is left as it is, and so is what a tilde does not begin."""
     monkeypatch.setenv("HOME", "/home/anna")
     # Where a folder `test/` is not the split `test`.
-    named = "/" if command == "search" and name in ("library", "like") else ""
+    kind = next(f for f in dataclasses.fields(COMMANDS[command]) if f.name == name).metadata["path"]
+    named = "/" if kind == "or name" else ""
     for given, found in {
         "~/a b/x": "/home/anna/a b/x",
         "~": "/home/anna",

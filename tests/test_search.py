@@ -47,7 +47,7 @@ def test_a_table_has_a_row_a_hit_with_the_cosine_of_every_notion_and_its_tags(ru
     assert [row[0] for row in map(cells, rows)] == ["1.", "2."]
     for row in map(cells, rows):
         score, genre, mood = map(float, row[2:5])
-        assert score == pytest.approx((genre + mood) / 2, abs=2e-3)
+        assert score == pytest.approx((genre + mood) / 2, abs=0.02)  # of parts whose norms differ a little
         assert row[5].startswith("genre/")
 
 

@@ -70,7 +70,7 @@ class PrepareParams:
     annotated: str = field(
         "",
         "the demo with tags in Zipf's proportions, and the share of its tracks that is annotated with each notion: "
-        "genre=0.88,mood=0.13,instrument=0.14,era=0.11; the whole truth is kept beside (see tfrecords/README.md)",
+        "genre=0.88,mood=0.13,instrument=0.14,era=0.11; the whole truth is kept beside the labels",
     )
 
     @property

@@ -107,12 +107,23 @@ def test_weights_that_are_no_numbers_are_never_the_best(compiled, snapshot):
     keeper = keeper_of(run, system)
     epoch(keeper, 0, val_loss=0.5)
     before = snapshot(run.path)
-    stem = system.encoder.get_layer("stem")
-    stem.set_weights([np.full_like(weight, np.nan) for weight in stem.get_weights()])
+    layer = system.encoder.get_layer("dense1")
+    layer.set_weights([np.full_like(weight, np.nan) for weight in layer.get_weights()])
     keeper.on_epoch_begin(1)
     with pytest.raises(UserError, match="diverged in epoch 2"):
         keeper.on_epoch_end(1, {"loss": 1.0, "val_loss": 0.1})
     assert snapshot(run.path) == before
+
+
+def test_an_epoch_whose_validation_is_all_zero_is_never_the_best(compiled):
+    """A hinge of zeros is the margin, which may be lower than what a living encoder has at first."""
+    run, system = compiled
+    keeper = keeper_of(run, system)
+    epoch(keeper, 0, val_loss=0.1, val_dead_share=1.0)
+    assert not run.best_weights.exists()
+    epoch(keeper, 1, val_loss=0.2, val_dead_share=0.9)
+    assert run.best_weights.exists()
+    assert keeper.progress.schedule.best == 0.2
 
 
 def test_the_best_weights_are_those_of_the_lowest_validation_loss(compiled):
@@ -169,11 +180,12 @@ def test_training_stops_when_the_schedule_has_ended(compiled):
 
 
 def test_progress_survives_as_json():
-    """The first `best` is infinite, which JSON has no word for; after an epoch it is a number."""
-    progress = Progress(ScheduleState(0.1, epoch=2, best=0.5), [{"epoch": 1.0}])
-    stored = json.loads(json.dumps(dataclasses.asdict(progress), allow_nan=False))
-    assert Progress(ScheduleState(**stored["schedule"]), stored["history"]) == progress
-    assert progress.epoch == 2
+    """Also before any epoch is the best: JSON has no word for infinity."""
+    for best in (ScheduleState.best, 0.5):
+        progress = Progress(ScheduleState(0.1, epoch=2, best=best), [{"epoch": 1.0}])
+        stored = json.loads(json.dumps(dataclasses.asdict(progress), allow_nan=False))
+        assert Progress(ScheduleState(**stored["schedule"]), stored["history"]) == progress
+        assert progress.epoch == 2
 
 
 def test_the_bar_starts_where_the_run_goes_on(capsys):

@@ -59,8 +59,9 @@ def neighbours(labels: tf.Tensor, others: tf.Tensor) -> tuple[tf.Tensor, tf.Tens
 def overlap(labels: tf.Tensor) -> tf.Tensor:
     """Jaccard's overlap of every two rows' tags: 0/1 [..., n, tags] -> float32 [..., n, n]; 0 where both have none.
 
-    >>> overlap(tf.constant([[1, 1, 0], [0, 1, 1]])).numpy().round(2).tolist()
-    [[1.0, 0.33], [0.33, 1.0]]
+    >>> print(overlap(tf.constant([[1, 1, 0], [0, 1, 1]])).numpy().round(2))
+    [[1.   0.33]
+     [0.33 1.  ]]
     """
     labels = tf.cast(labels, tf.float32)
     both = tf.matmul(labels, labels, transpose_b=True)

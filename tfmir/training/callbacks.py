@@ -115,7 +115,9 @@ class ScheduleAndBackup(keras.callbacks.Callback):
         # Training and validation, not what is written below; beside it what the processors did, all cores together.
         row["seconds"] = time.perf_counter() - self._start[0]
         row["cpu_seconds"] = time.process_time() - self._start[1]
-        schedule = advance(self.progress.schedule, logs["val_loss"], self.run_params.training)
+        # Where all of validation is zero the loss is a number, but nothing has been compared: no epoch to keep.
+        loss = math.nan if logs.get("val_dead_share", 0.0) >= 1.0 else logs["val_loss"]
+        schedule = advance(self.progress.schedule, loss, self.run_params.training)
         self.progress = Progress(schedule, [*self.progress.history, row])
         self.model.optimizer.learning_rate.assign(schedule.learning_rate)
         if schedule.improved:
@@ -132,7 +134,8 @@ class ScheduleAndBackup(keras.callbacks.Callback):
 
     def _diverged(self, why: str) -> UserError:
         """Raised before anything of the epoch is written: what was kept of earlier ones stays."""
-        best = min(self.progress.history, key=lambda row: row["val_loss"], default=None)
+        kept = [row for row in self.progress.history if row["val_loss"] == self.progress.schedule.best]
+        best = kept[0] if kept else None
         kept = (
             f"the weights of epoch {best['epoch']:.0f}, with a validation loss of {best['val_loss']:.4g}, are kept in "
             f"{self.path / 'best.weights.h5'}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 
 from tfmir.params import TrainParams
 
@@ -15,7 +16,7 @@ class ScheduleState:
     Attributes:
       learning_rate: learning rate of the next epoch.
       epoch: finished epochs.
-      best: lowest validation loss so far.
+      best: lowest validation loss so far; at first the largest number there is (JSON has no word for infinity).
       wait: epochs since `best`, or since the last cut.
       cuts: how often the learning rate has been divided.
       improved: the last epoch set `best`.
@@ -24,7 +25,7 @@ class ScheduleState:
 
     learning_rate: float
     epoch: int = 0
-    best: float = math.inf
+    best: float = sys.float_info.max
     wait: int = 0
     cuts: int = 0
     improved: bool = False
