@@ -12,8 +12,9 @@ command.set_environment()
 
 import keras
 
+from tfmir.fields import to_dict
 from tfmir.model.build import build_system
-from tfmir.params import EncoderParams, FeatureParams, NetworkParams, SystemParams, to_dict
+from tfmir.params import EncoderParams, FeatureParams, NetworkParams, SystemParams
 from tfmir.serving import bundle
 from tfmir.vocabulary import Vocabulary
 

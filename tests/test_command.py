@@ -10,7 +10,7 @@ import pytest
 
 from tfmir import command, remote
 from tfmir.errors import UserError
-from tfmir.params import field
+from tfmir.fields import field
 
 
 @dataclasses.dataclass(frozen=True)

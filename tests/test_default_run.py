@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
+from tfmir.fields import field
 from tfmir.flags import parse
-from tfmir.params import field
 from tfmir.train import TrainCommand
 
 

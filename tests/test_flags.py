@@ -5,8 +5,9 @@ import sys
 import pytest
 
 from tfmir.errors import UserError
+from tfmir.fields import field
 from tfmir.flags import parse, to_argv
-from tfmir.params import EncoderParams, RunParams, SystemParams, TrainParams, field
+from tfmir.params import EncoderParams, RunParams, SystemParams, TrainParams
 from tfmir.train import TrainCommand
 
 

@@ -12,6 +12,7 @@ PACKAGE = pathlib.Path(__file__).parent.parent / "tfmir"
 # are not named here are commands: they may import anything, and nobody imports them but another command.
 GROUND = {
     "errors",
+    "fields",
     "params",
     "vocabulary",
     "markdown",

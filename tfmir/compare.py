@@ -16,7 +16,8 @@ import pathlib
 from tfmir import command, files, resources
 from tfmir.errors import UserError
 from tfmir.experiments.systems import ALIASES, ALL
-from tfmir.params import MAX_SEED, field
+from tfmir.fields import field
+from tfmir.params import MAX_SEED
 
 _LAUNCH = "launch"
 _SEEDS = "seeds or ranges of them, separated by commas"

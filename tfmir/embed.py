@@ -14,7 +14,7 @@ from typing import Any
 
 from tfmir import command, files
 from tfmir.errors import UserError
-from tfmir.params import field
+from tfmir.fields import field
 
 
 @dataclasses.dataclass(frozen=True)

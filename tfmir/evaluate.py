@@ -17,7 +17,7 @@ from typing import Any
 
 from tfmir import command
 from tfmir.errors import UserError
-from tfmir.params import field
+from tfmir.fields import field
 
 _OF_LIBRARY = ("annotations", "by", "output")
 _NOT_WITH_LIBRARY = ("records", "truth", "human_triplets", "audio_dir")

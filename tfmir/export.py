@@ -9,7 +9,7 @@ import dataclasses
 import pathlib
 
 from tfmir import command
-from tfmir.params import field
+from tfmir.fields import field
 
 
 @dataclasses.dataclass(frozen=True)

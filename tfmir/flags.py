@@ -16,8 +16,8 @@ from absl import flags as absl_flags
 
 from tfmir import files
 from tfmir.errors import UserError
+from tfmir.fields import check
 from tfmir.flag_files import FlagFile, Line, with_flag_files
-from tfmir.params import check
 
 P = TypeVar("P")
 _DEFINE: dict[type, Callable[..., Any]] = {

@@ -10,7 +10,7 @@ import dataclasses
 
 from tfmir import command
 from tfmir.errors import UserError
-from tfmir.params import field
+from tfmir.fields import field
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from tfmir import command, files
 from tfmir.errors import UserError
-from tfmir.params import field
+from tfmir.fields import field
 
 if TYPE_CHECKING:
     from tfmir.searching.index import Index

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 
 from tfmir import command, files
 from tfmir.errors import UserError
-from tfmir.params import MAX_SEED, field
+from tfmir.fields import field
+from tfmir.params import MAX_SEED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,8 @@ from typing import Any
 
 from tfmir import files
 from tfmir.errors import UserError
-from tfmir.params import RunParams, from_dict, to_dict
+from tfmir.fields import from_dict, to_dict
+from tfmir.params import RunParams
 from tfmir.vocabulary import Vocabulary
 
 # A run may be given more epochs or other devices when it is resumed; anything else would make it another run.

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from tfmir import command
 from tfmir.corpora.corpus import SPLITS
 from tfmir.errors import UserError
-from tfmir.params import field
+from tfmir.fields import field
 
 if TYPE_CHECKING:
     import numpy as np

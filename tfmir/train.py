@@ -13,7 +13,8 @@ import sys
 
 from tfmir import command
 from tfmir.errors import UserError
-from tfmir.params import RunParams, field
+from tfmir.fields import field
+from tfmir.params import RunParams
 
 DEMO_RECORDS = "tfrecords/demo"
 

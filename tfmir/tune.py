@@ -13,7 +13,8 @@ import dataclasses
 
 from tfmir import command, files
 from tfmir.errors import UserError
-from tfmir.params import RunParams, check_system, field
+from tfmir.fields import field
+from tfmir.params import RunParams, check_system
 from tfmir.train import DEMO_RECORDS
 
 # The settings that can be searched over: those with a few values, and those with a range on a logarithmic scale.

@@ -5,7 +5,7 @@ import pytest
 
 from tfmir.evaluation.baselines import random_embeddings
 from tfmir.evaluation.questions import Questions
-from tfmir.evaluation.report import SCHEMA_VERSION, Contender, build_report, training_time
+from tfmir.evaluation.report import SCHEMA_VERSION, Contender, build_report
 from tfmir.inference.subspaces import unit_rows
 from tfmir.vocabulary import Vocabulary
 
@@ -126,14 +126,6 @@ def test_plain_classification_retrieves_by_inner_product_and_is_asked_triplets_b
     assert means(found["inner_product"]) == ([0.5, 0.5, 1.0], [0.5, 0.5], [0.5, 0.5], 0.75)
     assert means(found["cosine"]) == ([1.0, 1.0, 1.0], [1.0, 1.0], [1.0, 1.0], 1.0)
     assert means(found) == ([0.5, 0.5, 1.0], [0.5, 0.5], [1.0, 1.0], 1.0)
-
-
-def test_training_time_is_the_median_epoch_times_their_number():
-    """Seconds 2, 3, 40 (a pause): median 3, three epochs: 9; processors 4, 4, 5: 12."""
-    rows = [{"seconds": s, "cpu_seconds": c} for s, c in ((2, 4), (3, 4), (40, 5))]
-    wall, cpu = {"seconds_per_epoch": 3.0, "seconds": 9.0}, {"cpu_seconds_per_epoch": 4.0, "cpu_seconds": 12.0}
-    assert training_time(rows) == {"epochs": 3, **wall, **cpu}
-    assert training_time([]) is None
 
 
 def test_what_a_contender_lacks_is_null(report):

@@ -38,7 +38,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -125,27 +125,6 @@ def build_report(
     }
     undefined = undefined_figures(report, vocabulary, labels, with_excerpts=system.excerpts is not None)
     return {**report, "undefined": undefined}
-
-
-def training_time(history: Sequence[Mapping[str, float]]) -> dict[str, float] | None:
-    """Epochs, median seconds of one, and their product: a pause or a busy hour does not count (paper, section 4.3.1).
-
-    `cpu_seconds` are those of all cores together: on a machine that others use too, they are the fairer measure.
-
-    Args:
-      history: one row an epoch with `seconds` and `cpu_seconds`.
-    """
-    if not history:
-        return None
-    epochs = len(history)
-    wall, cpu = (float(np.median([row[name] for row in history])) for name in ("seconds", "cpu_seconds"))
-    return {
-        "epochs": epochs,
-        "seconds_per_epoch": wall,
-        "seconds": wall * epochs,
-        "cpu_seconds_per_epoch": cpu,
-        "cpu_seconds": cpu * epochs,
-    }
 
 
 def _figures(

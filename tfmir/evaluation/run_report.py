@@ -19,8 +19,9 @@ from tfmir.evaluation.answers import collect_answers, save_answers
 from tfmir.evaluation.baselines import baselines
 from tfmir.evaluation.human import agreement, embed_clips
 from tfmir.evaluation.questions import LABELS, TRUTH, stored_questions
-from tfmir.evaluation.report import Contender, build_report, training_time
+from tfmir.evaluation.report import Contender, build_report
 from tfmir.evaluation.tables import headline, report_text
+from tfmir.evaluation.training_time import training_time
 from tfmir.inference.subspaces import subspace_embeddings
 from tfmir.inference.tracks import EmbeddedTracks, embed_tracks
 from tfmir.inference.weights import load_system

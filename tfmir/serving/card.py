@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfmir import __version__, files
+from tfmir.fields import to_dict
 from tfmir.markdown import table
-from tfmir.params import to_dict
 from tfmir.run_directory import Run
 
 SCHEMA_VERSION = 2

@@ -19,9 +19,10 @@ from tqdm import tqdm
 
 from tfmir import files
 from tfmir.errors import UserError
+from tfmir.fields import to_dict
 from tfmir.model.checkpoint import load_weights
 from tfmir.model.subspaces import subspace_norms
-from tfmir.params import RunParams, to_dict
+from tfmir.params import RunParams
 from tfmir.training.schedule import ScheduleState, advance
 
 
@@ -134,8 +135,7 @@ class ScheduleAndBackup(keras.callbacks.Callback):
 
     def _diverged(self, why: str) -> UserError:
         """Raised before anything of the epoch is written: what was kept of earlier ones stays."""
-        kept = [row for row in self.progress.history if row["val_loss"] == self.progress.schedule.best]
-        best = kept[0] if kept else None
+        best = next((row for row in self.progress.history if row["val_loss"] == self.progress.schedule.best), None)
         kept = (
             f"the weights of epoch {best['epoch']:.0f}, with a validation loss of {best['val_loss']:.4g}, are kept in "
             f"{self.path / 'best.weights.h5'}"

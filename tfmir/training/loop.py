@@ -112,8 +112,8 @@ def train(run: Run, manifest: Manifest) -> None:
         )
     if not run.best_weights.exists():
         raise UserError(
-            f"{run.path}: every embedding of the validation split was zero after every epoch: there are no weights to keep. "
-            "Try a lower --learning_rate"
+            f"{run.path}: after every epoch every embedding of the validation split was zero: there are no weights to "
+            "keep. Try a lower --learning_rate"
         )
     store_prototypes(run, manifest)
     print(f"done: best validation loss {keeper.progress.schedule.best:.4f}, weights in {run.best_weights}")
