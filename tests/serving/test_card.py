@@ -43,7 +43,7 @@ def test_a_card_names_the_weights_and_what_they_were_trained_on(run):
         22050,
         16,
     )
-    assert (card["encoder"], card["width_multiplier"]) == ("statistics", 0.0625)
+    assert (card["encoder"], card["width_multiplier"]) == ("statistics", 0.25)
     assert card["metrics"] is None
     json.dumps(card, allow_nan=False)
 
