@@ -43,6 +43,7 @@ def test_the_flags_reach_the_report(monkeypatch):
         "records": "elsewhere",
         "with_baselines": False,
         "with_truth": True,
+        "with_figures": True,
         "human_triplets": "votes.csv",
         "audio_dir": "songs",
     }

@@ -20,7 +20,7 @@ from tfmir.errors import UserError
 from tfmir.fields import field
 
 _OF_LIBRARY = ("annotations", "by", "output")
-_NOT_WITH_LIBRARY = ("records", "truth", "human_triplets", "audio_dir")
+_NOT_WITH_LIBRARY = ("records", "truth", "figures", "human_triplets", "audio_dir")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +35,7 @@ class EvaluateParams:
         "write the same against the truth that the records keep beside their labels, too (prepare --annotated), into "
         "<run>/truth",
     )
+    figures: bool = field(True, "draw the pictures; of many tracks, the t-SNE takes the longest")
     human_triplets: str = field(
         "",
         "dim-sim's CSV (Zenodo 3889149) or MagnaTagATune's comparisons_final.csv: agreement with listeners, too",
@@ -80,6 +81,7 @@ def main(params: EvaluateParams) -> dict[str, Any]:
         records=params.records,
         with_baselines=params.baselines,
         with_truth=params.truth,
+        with_figures=params.figures,
         human_triplets=params.human_triplets,
         audio_dir=params.audio_dir,
     )

@@ -257,6 +257,14 @@ def test_an_odd_corpus_has_a_report_of_what_is_defined(odd, capsys):
     assert {path.name for path in (odd.path / "figures").iterdir()} == set(linked)
 
 
+def test_without_pictures_there_are_none_of_an_earlier_evaluation(odd, capsys):
+    (odd.path / "figures").mkdir(exist_ok=True)
+    (odd.path / "figures/recall.png").write_text("of an earlier evaluation")
+    evaluate_run(str(odd.path), with_baselines=False, with_figures=False)
+    assert not list((odd.path / "figures").iterdir())
+    assert "figures" not in (odd.path / "report.md").read_text() + capsys.readouterr().out
+
+
 def test_it_is_compared_all_the_same(odd, tmp_path):
     if not (odd.path / "report.json").exists():
         evaluate_run(str(odd.path))

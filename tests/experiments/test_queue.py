@@ -58,7 +58,7 @@ def test_every_run_is_trained_then_evaluated_by_the_commands_as_they_are_typed(j
     said = (jobs[1].run / "train.log").read_text().splitlines()
     assert said == [
         f"tfmir.train --epochs=1 --run={jobs[1].run}",
-        f"tfmir.evaluate --run={jobs[1].run} --nobaselines --human_triplets=votes.csv --audio_dir=songs",
+        f"tfmir.evaluate --run={jobs[1].run} --nobaselines --nofigures --human_triplets=votes.csv --audio_dir=songs",
     ]
 
 

@@ -38,6 +38,7 @@ def evaluate_run(
     records: str = "",
     with_baselines: bool = True,
     with_truth: bool = False,
+    with_figures: bool = True,
     human_triplets: str = "",
     audio_dir: str = "",
 ) -> dict[str, Any]:
@@ -49,6 +50,7 @@ def evaluate_run(
       records: directory of its record set, if that was moved since the training.
       with_baselines: whether chance, statistics and the untrained encoder stand beside it.
       with_truth: whether the same is written against the truth, into the folder `truth` of the run directory.
+      with_figures: whether pictures are drawn; the t-SNE of many tracks takes longer than all the rest.
       human_triplets: file of votes of listeners; empty: none.
       audio_dir: folder of the songs that they have voted on.
 
@@ -68,12 +70,19 @@ def evaluate_run(
         )
     with locked(run):
         reports = _evaluate(
-            run, manifest, with_baselines=with_baselines, with_truth=with_truth, votes=votes, audio_dir=audio_dir
+            run,
+            manifest,
+            with_baselines=with_baselines,
+            with_truth=with_truth,
+            with_figures=with_figures,
+            votes=votes,
+            audio_dir=audio_dir,
         )
     for against, report in reports.items():
         folder = report_folder(run, against)
         print(f"\nagainst the {against}:\n" if with_truth else "")
-        print(f"{headline(report)}\nreport: {folder / 'report.md'}, figures: {folder / 'figures'}")
+        drawn = f", figures: {folder / 'figures'}" if with_figures else ""
+        print(f"{headline(report)}\nreport: {folder / 'report.md'}{drawn}")
     return reports[LABELS]
 
 
@@ -88,6 +97,7 @@ def _evaluate(
     *,
     with_baselines: bool,
     with_truth: bool,
+    with_figures: bool,
     votes: Sequence[HumanTriplet],
     audio_dir: str,
 ) -> dict[str, dict[str, Any]]:
@@ -108,10 +118,13 @@ def _evaluate(
         answers[against] = collect_answers(run.vocabulary, labels, ours, questions, test.excerpt_tracks)
     _write_tracks(run, test)
     _remove_outdated(report_folder(run, TRUTH), weights)
-    maps = _maps(run, test)
+    maps = _maps(run, test) if with_figures else None
     for against, labels in reversed(right.items()):  # that of the labels last: it says that all is there
-        save_answers(report_folder(run, against), answers[against])
-        _write(report_folder(run, against), run, labels, maps, reports[against], history)
+        folder, report = report_folder(run, against), reports[against]
+        save_answers(folder, answers[against])
+        captions = _draw(folder / "figures", run, labels, maps, report, history) if with_figures else {}
+        _remove_undrawn(folder / "figures", captions)
+        _write(folder, run, report, captions)
     return reports
 
 
@@ -149,15 +162,7 @@ def _maps(run: Run, test: EmbeddedTracks) -> plots.Maps | None:
     return plots.map_spaces(test.embeddings, parts)
 
 
-def _write(
-    folder: files.Path,
-    run: Run,
-    labels: np.ndarray,
-    maps: plots.Maps | None,
-    report: dict[str, Any],
-    history: list[dict[str, float]],
-) -> None:
-    captions = _draw(folder / "figures", run, labels, maps, report, history)
+def _write(folder: files.Path, run: Run, report: dict[str, Any], captions: dict[str, str]) -> None:
     text = "\n".join(filter(None, [report_text(report), pictures(captions)]))
     against = "" if report["against"] == LABELS else f", against the {report['against']}"
     files.write_text(folder / "report.md", f"# {run.path.name} on {run.corpus}{against}\n\n{text}")
@@ -172,7 +177,7 @@ def _draw(
     report: dict[str, Any],
     history: list[dict[str, float]],
 ) -> dict[str, str]:
-    """The pictures for which there is something to draw, and no others of an earlier evaluation: name -> caption."""
+    """Draws what there is something to draw for: name -> caption."""
     leakage = report["system"]["leakage"]
     drawing: dict[str, Callable[[files.Path], None]] = {
         "recall.png": lambda path: plots.recall_curves(report, path),
@@ -183,9 +188,12 @@ def _draw(
         drawing["tsne.png"] = lambda path: plots.tsne(maps, labels, run.vocabulary, path)
     missing = {*report["undefined"], *([] if leakage else ["leakage.png"]), *([] if history else ["training.png"])}
     drawn = {name: caption for name, caption in plots.CAPTIONS.items() if name in drawing and name not in missing}
-    for name in plots.CAPTIONS:
-        if name in drawn:
-            drawing[name](folder / name)
-        else:
-            (folder / name).unlink(missing_ok=True)
+    for name in drawn:
+        drawing[name](folder / name)
     return drawn
+
+
+def _remove_undrawn(folder: files.Path, captions: dict[str, str]) -> None:
+    """Pictures of an earlier evaluation would be taken for some of this one."""
+    for name in set(plots.CAPTIONS) - set(captions):
+        (folder / name).unlink(missing_ok=True)

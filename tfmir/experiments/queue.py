@@ -98,8 +98,8 @@ def _train_and_evaluate(job: Job, processes: _Processes, environment: dict[str, 
     log = job.run / "train.log"
     processes.call([sys.executable, "-m", "tfmir.train", *job.flags, f"--run={job.run}"], log, environment)
     if not _is_evaluated(job):
-        words = [sys.executable, "-m", "tfmir.evaluate", f"--run={job.run}", "--nobaselines", *job.evaluation]
-        processes.call(words, log, environment)
+        words = [sys.executable, "-m", "tfmir.evaluate", f"--run={job.run}", "--nobaselines", "--nofigures"]
+        processes.call([*words, *job.evaluation], log, environment)
 
 
 def _is_evaluated(job: Job) -> bool:
