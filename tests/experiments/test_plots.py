@@ -70,6 +70,17 @@ def test_time_has_a_point_a_seed_in_minutes(reports, seen, tmp_path):
     np.testing.assert_allclose(lines["triplet"].get_xydata(), [[10, 0.2], [1000 / 60, 0.4]])
 
 
+def test_the_trade_off_has_a_point_a_system_with_its_deviation(reports, seen, tmp_path):
+    """R@1 0.2 and 0.4: 0.3 ± 0.14; triplets of the two sub-spaces: each seed's mean over them."""
+    group = reports["triplet"]
+    shares = [np.mean([share["mean"] for share in r["system"]["triplets_subspace"].values()]) for r in group]
+    plots.trade_off({"triplet": group}, tmp_path / "trade_off.png")
+    (point,) = (line for line in seen[0].axes[0].get_lines() if len(line.get_xdata()))
+    np.testing.assert_allclose(point.get_xydata(), [[np.mean(shares), 0.3]])
+    _, upright = (bars.get_segments()[0] for bars in seen[0].axes[0].collections)
+    np.testing.assert_allclose(upright[:, 1], 0.3 + np.array([-1, 1]) * np.std([0.2, 0.4], ddof=1))
+
+
 def test_two_tags_stand_before_all_other_tracks_in_both_spaces(run, seen, tmp_path):
     plots.tsne_of_two_tags(run, tmp_path / "tsne.png", tags="mood/x, y")
     assert texts(seen[0]) == ["all other tracks", "mood/x", "mood/y"]

@@ -26,6 +26,7 @@ _MAX_POINTS = 1000
 CAPTIONS = {
     "recall.png": "Recall at k, mean over the seeds",
     "time.png": "Recall at 1 against training time",
+    "trade_off.png": "Recall at 1 against triplet prediction in the sub-spaces, mean and deviation over the seeds",
     "leakage.png": "Share of a notion's triplets (column) that each sub-space (row) predicts",
     "tsne.png": "t-SNE of the test tracks of a disentangled system: all of them, two tags of one notion in colour; the "
     "whole space beside the sub-space of that notion (after the paper's Figure 3)",
@@ -54,6 +55,9 @@ def draw(
             drawn.append("time.png")
             recall_against_time(reports, folder / "time.png")
     disentangled = {s: r for s, r in reports.items() if r[0]["system"]["leakage"]}
+    if disentangled and "1" in _ks(reports) and all(map(np.isfinite, _in_subspaces(disentangled))):
+        drawn.append("trade_off.png")
+        trade_off(disentangled, folder / "trade_off.png")
     if disentangled and all(shows_leakage(r["system"]["leakage"]) for group in disentangled.values() for r in group):
         drawn.append("leakage.png")
         leakage_matrices(disentangled, folder / "leakage.png")
@@ -89,6 +93,19 @@ def recall_against_time(reports: Reports, path: pathlib.Path) -> None:
         recall = [report["system"]["recall"]["1"]["mean"] for report in group]
         lines += axes.plot(minutes, recall, label=system, **{**style, "linestyle": "none"})
     axes.set(xlabel="training time (minutes of CPU time: epochs × their median)", ylabel="R@1")
+    legend(figure, lines, loc="outside right upper", fontsize=8)
+    save(figure, path)
+
+
+def trade_off(reports: Reports, path: pathlib.Path) -> None:
+    """What a disentangled system gains of one costs it of the other: R@1 against the triplets of the sub-spaces."""
+    figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
+    lines = []
+    for (system, group), style in zip(reports.items(), _styles(), strict=False):
+        seeds = np.array([_in_subspaces({system: group}), [r["system"]["recall"]["1"]["mean"] for r in group]])
+        (x, y), (dx, dy) = seeds.mean(axis=1), seeds.std(axis=1, ddof=1 if seeds.shape[1] > 1 else 0)
+        lines.append(axes.errorbar(x, y, dy, dx, label=system, **{**style, "linestyle": "none"}, elinewidth=0.8))
+    axes.set(xlabel="triplets predicted in the sub-spaces, mean over the notions", ylabel="R@1")
     legend(figure, lines, loc="outside right upper", fontsize=8)
     save(figure, path)
 
@@ -155,6 +172,12 @@ def _test_split(run: Run) -> tuple[np.ndarray, np.ndarray]:
     """Embeddings float32 [tracks, dim] and labels bool [tracks, tags], as evaluate left them."""
     with np.load(run.path / "test.npz") as stored:
         return stored["embeddings"], stored["labels"]
+
+
+def _in_subspaces(reports: Reports) -> list[float]:
+    """Triplets predicted in the sub-spaces, mean over the notions, of every report; NaN where one has none."""
+    found = [report["system"]["triplets_subspace"].values() for group in reports.values() for report in group]
+    return [float(np.mean([np.nan if share is None else share["mean"] for share in shares])) for shares in found]
 
 
 def _ks(reports: Reports) -> list[str]:
