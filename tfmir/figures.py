@@ -14,7 +14,6 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
@@ -32,7 +31,7 @@ _DPI = 110
 
 def legend(
     owner: Axes | Figure,
-    artists: Sequence[Artist],
+    artists: Sequence[Any],
     *,
     loc: Any = None,
     fontsize: float | None = None,

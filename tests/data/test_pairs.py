@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfmir.data.pairs import draw_tags, fixed_pairs, join, notion_rates, training_pairs
+from tfmir.data.excerpts import random_excerpts
+from tfmir.data.pairs import accepted_share, draw_tags, fixed_pairs, join, notion_rates, training_pairs
 from tfmir.data.records import load_manifest, read_tracks, shard_paths
 from tfmir.params import FeatureParams, PipelineParams
 from tfmir.vocabulary import Vocabulary
@@ -93,6 +94,38 @@ def test_validation_pairs_are_the_same_every_time_and_use_no_excerpt_twice(recor
     assert same(first, arrays(dataset(fixed_pairs, records, manifest, "validation")))
     rows = np.concatenate([x.reshape(-1, 129 * 128) for x, _ in first])
     assert len(np.unique(rows, axis=0)) == len(rows) > 0
+
+
+def test_where_tags_are_sparse_a_validation_excerpt_draws_again(records, manifest):
+    """Each draw is another; together they have the pairs of one draw, and more than twice as many."""
+    once, thrice = (arrays(dataset(fixed_pairs, records, manifest, "validation", draws=draws)) for draws in (1, 3))
+    pairs = [sum(len(y["tag"]) for _, y in found) for found in (once, thrice)]
+    assert pairs[1] >= 2 * pairs[0] > 0
+
+
+def test_the_share_of_offers_that_are_taken_by_hand():
+    """Counts 50 and 25 of 100: offered 1/3 and 2/3 of the time, taken 50 % and 25 %: 1/6 + 1/6."""
+    assert accepted_share([50, 25], 100, "balanced") == pytest.approx(1 / 3, rel=1e-6)
+    assert accepted_share([100], 100, "balanced") == 1.0
+    assert accepted_share([50, 25], 100, "natural") == 1.0
+    assert accepted_share([0, 0], 100, "balanced") == 1.0
+
+
+def test_an_excerpt_that_draws_no_tag_is_passed_over_before_it_is_cut(records, manifest):
+    """Of the same tracks the same excerpts, less those that the draw refuses: here all without the first tag."""
+    paths, key = shard_paths(records, manifest, "train"), {"num_tags": 4, "features": FEATURES, "seed": 3, "group": 1}
+
+    def first_tag(labels, key):
+        return tf.where(labels[:, 0], tf.constant(0, tf.int64), -1)
+
+    count = 2 * manifest.splits["train"].tracks
+    every = list(random_excerpts(paths, 0, params=PARAMS, **key).take(count).as_numpy_iterator())
+    some = random_excerpts(paths, 0, params=PARAMS, draw=first_tag, **key)
+    wanted = sorted(excerpt["data"].tolist() for excerpt in every if excerpt["labels"][0])
+    assert 0 < len(wanted) < count
+    found = list(some.take(len(wanted)).as_numpy_iterator())
+    assert sorted(excerpt["data"].tolist() for excerpt in found) == wanted
+    assert {int(excerpt["tag"]) for excerpt in found} == {0}
 
 
 VOCABULARY = Vocabulary.from_dict({"genre": ["rock", "jazz", "rare"], "mood": ["calm"], "era": ["60s", "70s"]})

@@ -10,7 +10,7 @@ at most.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from tfmir.data.shards import open_shard, read_natively
 from tfmir.params import FeatureParams, PipelineParams
 
 Element = dict[str, tf.Tensor]
+Draw = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]  # labels bool [n, tags], key int64 [2] -> int64 [n]
 PARALLEL: dict[str, Any] = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
 _PARSE_BATCH = 16
 _OPEN_SHARDS = 16
@@ -38,6 +39,7 @@ def random_excerpts(
     group: int,
     tracks: int = 0,
     added: int = 0,
+    draw: Draw | None = None,
 ) -> tf.data.Dataset:
     """An endless row of passes over the tracks, each of which reads every track once, in an order of its own.
 
@@ -53,6 +55,7 @@ def random_excerpts(
       group: excerpts cut at a time, 1, or 2 that overlap by half at most, in either order.
       tracks: how many tracks the shards hold together; needed where excerpts are added.
       added: excerpts more than that in every pass, of tracks drawn anew for each pass, as evenly as can be.
+      draw: gives every excerpt a `tag`, int64; those that get -1 are passed over before they are cut.
     """
 
     def one_pass(number: tf.Tensor) -> tf.data.Dataset:
@@ -63,7 +66,7 @@ def random_excerpts(
         def cut(i: tf.Tensor, serialized: tf.Tensor) -> Element:
             parsed = _parse(serialized, num_tags)
             here = more[i * _PARSE_BATCH : (i + 1) * _PARSE_BATCH]
-            return _random_cuts(parsed, params.cuts, here, fold_in(key, i), features, group)
+            return _random_cuts(parsed, params.cuts, here, fold_in(key, i), features, group, draw)
 
         return shuffled(read.map(cut, **PARALLEL).unbatch(), params.shuffle_buffer, fold_in(key, -2))
 
@@ -158,22 +161,37 @@ def _dealt(excerpts: int, tracks: int, key: tf.Tensor) -> tf.Tensor:
 
 
 def _random_cuts(
-    tracks: Element, k: int, more: tf.Tensor, key: tf.Tensor, features: FeatureParams, group: int
+    tracks: Element,
+    k: int,
+    more: tf.Tensor,
+    key: tf.Tensor,
+    features: FeatureParams,
+    group: int,
+    draw: Draw | None,
 ) -> Element:
-    """`k` excerpts of each track, track by track, and then those that `more` int64 [batch or 0] says beyond."""
+    """`k` excerpts of each track, track by track, and then those that `more` int64 [batch or 0] says beyond; of them
+    those that draw a tag."""
     batch = tf.shape(tracks["frames"])[0]
     beyond = tf.repeat(tf.range(tf.size(more)), more)
     row = tf.concat([tf.repeat(tf.range(batch), k), beyond], 0)  # [n], the track of each excerpt
     draws = tf.random.stateless_uniform([tf.size(row), group], key)  # in [0, 1)
     starts, apart = _starts(draws, tf.gather(tracks["frames"], row), features)  # [n, group], [n]
+    excerpts = {name: tf.gather(tracks[name], row) for name in ("labels", "track")} | {"apart": apart}
+    if draw is not None:
+        tag = draw(excerpts["labels"], fold_in(key, -1))
+        excerpts, (row, starts) = excerpts | {"tag": tag}, (tf.boolean_mask(x, tag >= 0) for x in (row, starts))
+        excerpts = {name: tf.boolean_mask(values, tag >= 0) for name, values in excerpts.items()}
+        return excerpts | {"data": _cut(tf.gather(tracks["data"], row), starts, features)}
     # A track has a third of a megabyte: as few copies of it as can be, so the first `k` are cut one after the other.
     of_tracks = tf.reshape(starts[: batch * k], [batch, k, group])
-    columns = [[_substr(tracks["data"], of_tracks[:, i, g], features) for g in range(group)] for i in range(k)]
-    cut = tf.reshape(tf.stack([tf.stack(column, axis=1) for column in columns], axis=1), [-1, group])
-    long = tf.gather(tracks["data"], beyond)
-    rest = tf.stack([_substr(long, starts[batch * k :, g], features) for g in range(group)], axis=1)
-    labels, track = tf.gather(tracks["labels"], row), tf.gather(tracks["track"], row)
-    return {"data": tf.concat([cut, rest], 0), "labels": labels, "track": track, "apart": apart}
+    first = tf.stack([_cut(tracks["data"], of_tracks[:, i], features) for i in range(k)], axis=1)
+    rest = _cut(tf.gather(tracks["data"], beyond), starts[batch * k :], features)
+    return excerpts | {"data": tf.concat([tf.reshape(first, [-1, group]), rest], 0)}
+
+
+def _cut(data: tf.Tensor, starts: tf.Tensor, features: FeatureParams) -> tf.Tensor:
+    """The excerpts of the tracks `data` string [n] from their first frames int64 [n, group]: string [n, group]."""
+    return tf.stack([_substr(data, starts[:, g], features) for g in range(starts.shape[1])], axis=1)
 
 
 def _starts(draws: tf.Tensor, frames: tf.Tensor, features: FeatureParams) -> tuple[tf.Tensor, tf.Tensor]:

@@ -1,6 +1,6 @@
 """Excerpts to pairs that share a tag: what a triplet system trains on.
 
-    excerpts, still bytes -> each draws a notion and one of its tags -> two that drew the same tag -> pairs
+    tracks -> each excerpt draws a notion and one of its tags -> those that got one are cut -> two with one tag -> pairs
 
 So every anchor has its positive, even where a tag is carried by 0.3 % of the tracks, and no excerpt has to be
 encoded more than once: the negatives are other excerpts of the batch (see `tfmir/model/mining.py`).
@@ -8,6 +8,7 @@ encoded more than once: the negatives are other excerpts of the batch (see `tfmi
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -67,11 +68,14 @@ def training_pairs(
       A dataset of (float32 [pairs, 2, group, frames, mels], {"labels": float32 [pairs, 2, tags],
       "tag": int64 [pairs], "track": int64 [pairs, 2], "apart": float32 [pairs, 2]}), with 0 and 1 for no and yes.
     """
-    num_tags = len(vocabulary.tags)
-    stream = random_excerpts(paths, 0, num_tags=num_tags, params=params, features=features, seed=seed, group=group)
-    rates = notion_rates(notion_counts, params.notion_sampling)
-    drawn = _with_tags(stream, tf.constant([seed, 2], tf.int64), vocabulary=vocabulary, rates=rates)
-    pairs = join(drawn).batch(params.batch_size // 2, drop_remainder=True)
+    draw = functools.partial(
+        draw_tags, vocabulary=vocabulary, rates=notion_rates(notion_counts, params.notion_sampling)
+    )
+    # Where tags are sparse most excerpts draw none: they cost their track's reading, and no cut.
+    stream = random_excerpts(
+        paths, 0, num_tags=len(vocabulary.tags), params=params, features=features, seed=seed, group=group, draw=draw
+    )
+    pairs = join(stream).batch(params.batch_size // 2, drop_remainder=True)
     batches = read_ahead(pairs.enumerate().skip(first_batch), params)
 
     def finish(index: tf.Tensor, batch: Element) -> tuple[tf.Tensor, Element]:
@@ -91,19 +95,26 @@ def fixed_pairs(
     features: FeatureParams,
     seed: int,
     group: int = 1,
+    draws: int = 1,
 ) -> tf.data.Dataset:
-    """The validation pairs: all consecutive excerpts once, each with a tag and a partner drawn from the seed.
+    """The validation pairs: all consecutive excerpts, each with a tag and a partner drawn from the seed.
 
-    The same batches at every iteration; of each tag, an excerpt that is left over has no pair and is left out.
+    The same batches at every iteration; of each tag, an excerpt that is left over has no pair and is left out. `draws`
+    says how often every excerpt draws: where tags are sparse, one draw would leave a handful of pairs.
+
     Takes and gives what `training_pairs` does, but the last batch may be smaller; where `group` is 2, the pairs are the
     same, and each excerpt comes with the next one of its track.
     """
     key = tf.constant([seed, 3], tf.int64)
     rates = notion_rates(notion_counts, params.notion_sampling)
     excerpts = consecutive_excerpts(paths, num_tags=len(vocabulary.tags), features=features, group=group)
-    rows = shuffled(excerpts, params.shuffle_buffer, key)
-    drawn = _with_tags(rows, key, vocabulary=vocabulary, rates=rates)
-    batches = join(drawn).batch(params.batch_size // 2)
+
+    def one_draw(number: tf.Tensor) -> tf.data.Dataset:
+        own = fold_in(key, number)
+        rows = shuffled(excerpts, params.shuffle_buffer, own)
+        return _with_tags(rows, own, vocabulary=vocabulary, rates=rates)
+
+    batches = join(tf.data.Dataset.range(draws).flat_map(one_draw)).batch(params.batch_size // 2)
     decoded = batches.map(lambda batch: _decoded_pairs(batch, features), **PARALLEL)
     return decoded.prefetch(2).with_options(options(tuned=False))
 
@@ -127,6 +138,18 @@ def notion_rates(notion_counts: Sequence[int], sampling: str) -> np.ndarray | No
     counts = np.asarray(notion_counts, np.float64)
     rates = np.divide(1.0, counts, out=np.zeros_like(counts), where=counts > 0)
     return (rates / rates.sum()).astype(np.float32)
+
+
+def accepted_share(notion_counts: Sequence[int], tracks: int, sampling: str) -> float:
+    """The share of the offers of `notion_rates` that is taken; 1 where nothing is offered, or no track has a tag.
+
+    >>> round(accepted_share([88, 13, 14, 11], 100, "balanced"), 3)
+    0.16
+    """
+    rates = notion_rates(notion_counts, sampling)
+    if rates is None or not any(notion_counts):
+        return 1.0
+    return min(1.0, float(rates @ np.asarray(notion_counts, np.float64)) / tracks)
 
 
 def draw_tags(labels: tf.Tensor, key: tf.Tensor, *, vocabulary: Vocabulary, rates: np.ndarray | None) -> tf.Tensor:

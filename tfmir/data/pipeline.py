@@ -26,7 +26,7 @@ from tfmir.data.excerpts import (
     shuffled,
     to_log_mel,
 )
-from tfmir.data.pairs import fixed_pairs, training_pairs
+from tfmir.data.pairs import accepted_share, fixed_pairs, training_pairs
 from tfmir.data.records import Manifest, shard_paths
 from tfmir.params import FeatureParams, PipelineParams, RunParams
 
@@ -68,7 +68,10 @@ def validation_set(records: str, manifest: Manifest, params: RunParams) -> tf.da
     """
     if params.system.uses_triplets:
         paths = shard_paths(records, manifest, "validation")
-        return fixed_pairs(paths, **_of_pairs(manifest, "validation", params))
+        split = manifest.splits["validation"]
+        # As many as give no more pairs' excerpts than there are excerpts.
+        draws = int(1 / accepted_share(split.notion_counts, split.tracks, params.pipeline.notion_sampling))
+        return fixed_pairs(paths, draws=draws, **_of_pairs(manifest, "validation", params))
     excerpts = fixed_excerpts(
         records,
         manifest,
