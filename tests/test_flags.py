@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from tfmir.compare import CompareParams
 from tfmir.errors import UserError
 from tfmir.fields import field
 from tfmir.flags import parse, to_argv
@@ -180,12 +181,21 @@ def test_flag_files_that_come_with_tfmir_are_found_from_any_folder_but_ones_own_
 
 def test_every_flag_file_that_comes_with_tfmir_for_training_parses(repository):
     files = sorted((repository / "launch").glob("*.flags"))
-    commands = {"compare", "tune", "sparse_demo", "complete_demo"}  # flags of other commands
-    systems = [file for file in files if file.stem not in commands]
+    commands = {"tune", "sparse_demo", "complete_demo"}  # flags of other commands
+    systems = [file for file in files if file.stem not in commands and not file.stem.startswith("compare")]
     assert len(systems) > 9
     for file in systems:
         parsed = parse(["x", f"--flagfile={file}"], TrainCommand)
         assert parsed.run == f"runs/{file.stem}"
+
+
+def test_every_comparison_names_flag_files_that_are_there(repository):
+    found = sorted((repository / "launch").glob("compare*.flags"))
+    assert len(found) >= 3
+    for file in found:
+        asked = parse(["x", f"--flagfile={file}"], CompareParams)
+        named = [*asked.settings.split(","), *(f"launch/{system}.flags" for system in asked.systems.split(","))]
+        assert all((repository / name).exists() for name in named)
 
 
 @pytest.mark.parametrize(

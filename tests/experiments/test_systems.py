@@ -52,7 +52,7 @@ def test_a_variant_is_its_sibling_with_random_negatives_where_its_file_comes_las
         assert after == dataclasses.replace(compared, system=dataclasses.replace(compared.system, negatives="random"))
 
 
-@pytest.mark.parametrize("setting", ["demo", "comparison", "msd"])
+@pytest.mark.parametrize("setting", ["demo", "comparison", "statistics", "msd"])
 @pytest.mark.parametrize("tracks", [1, 31, 1200, 12000])
 def test_one_setting_gives_all_systems_equally_many_steps_an_epoch(repository, setting, tracks):
     """And as many epochs where the schedule ends with them: a fixed budget is the same for all."""

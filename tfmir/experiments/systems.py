@@ -4,6 +4,7 @@ the variants of three."""
 TRIPLET = ("triplet", "triplet_disentangled", "triplet_track")
 PROXY = ("proxy_basic", "proxy")
 CLASSIFICATION = ("classification_plain", "classification", "classification_disentangled")
+ABLATIONS = ("joint_notions", "joint_whole")  # joint without one of its two listwise losses
 RANDOM = ("triplet_random", "triplet_disentangled_random", "triplet_track_random")  # with the paper's random negatives
 JOINT = "joint"  # not in the paper
 PAPER = (*TRIPLET, *PROXY, *CLASSIFICATION)
