@@ -297,6 +297,15 @@ def test_records_without_a_split_are_refused(records, finished, split):
             train(finished, dataclasses.replace(manifest, splits=splits))
 
 
+def test_triplets_of_a_training_split_without_any_tag_are_refused(records, triplet_run):
+    """The pairs would be looked for without an end."""
+    manifest = load_manifest(records)
+    train_split = dataclasses.replace(manifest.splits["train"], notion_counts=[0, 0], tag_counts=[0] * 4)
+    bare = dataclasses.replace(manifest, splits=manifest.splits | {"train": train_split})
+    with pytest.raises(UserError, match="no training track has a tag: --system=triplet learns from shared ones"):
+        train(triplet_run, bare)
+
+
 def test_a_run_is_not_trained_twice_at_the_same_time(records, finished):
     with locked(finished), pytest.raises(UserError, match="another process is training or evaluating it"):
         run_training(records, finished.path)

@@ -30,6 +30,8 @@ from tfmir.data.pairs import accepted_share, fixed_pairs, training_pairs
 from tfmir.data.records import Manifest, shard_paths
 from tfmir.params import FeatureParams, PipelineParams, RunParams
 
+_MOST_DRAWS = 16
+
 
 def training_set(records: str, manifest: Manifest, params: RunParams, *, first_batch: int = 0) -> tf.data.Dataset:
     """Endless training batches of the kind that `params.system` learns from.
@@ -69,8 +71,9 @@ def validation_set(records: str, manifest: Manifest, params: RunParams) -> tf.da
     if params.system.uses_triplets:
         paths = shard_paths(records, manifest, "validation")
         split = manifest.splits["validation"]
-        # As many as give no more pairs' excerpts than there are excerpts.
-        draws = int(1 / accepted_share(split.notion_counts, split.tracks, params.pipeline.notion_sampling))
+        # As many as give no more excerpts of pairs than there are; a notion of a few tracks would ask for thousands.
+        share = accepted_share(split.notion_counts, split.tracks, params.pipeline.notion_sampling)
+        draws = min(_MOST_DRAWS, int(1 / share))
         return fixed_pairs(paths, draws=draws, **_of_pairs(manifest, "validation", params))
     excerpts = fixed_excerpts(
         records,

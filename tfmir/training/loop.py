@@ -78,6 +78,10 @@ def train(run: Run, manifest: Manifest) -> None:
     for split in ("train", "validation"):
         if not manifest.splits.get(split) or not manifest.splits[split].tracks:
             raise UserError(f"{run.records}: the {split} split has no tracks: training needs both train and validation")
+    if params.system.uses_triplets and not any(manifest.splits["train"].notion_counts):
+        raise UserError(
+            f"{run.records}: no training track has a tag: --system={params.system.system} learns from shared ones"
+        )
     strategy = make_strategy(params.training)
     keras.utils.set_random_seed(params.training.seed)
     with strategy.scope():
