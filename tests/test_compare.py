@@ -27,7 +27,7 @@ def test_interrupted_in_the_middle_it_ends_its_runs_and_says_how_to_go_on(comman
 def test_it_ends_with_a_report_of_all_runs(readme):
     output = readme.folder / "runs/two"
     figures = {path.name for path in (output / "figures").iterdir()}
-    assert figures == {"recall.png", "time.png", "leakage.png", "tsne.png"}
+    assert figures == {"recall.png", "time.png", "leakage.png", "trade_off.png", "tsne.png"}
     assert set(re.findall(r"\(figures/(.*?)\)", (output / "report.md").read_text())) == figures
     stored = json.loads((output / "proxy-0/report.json").read_text())
     assert (stored["run"], stored["baselines"]) == ("proxy-0", {})
