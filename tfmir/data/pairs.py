@@ -109,12 +109,14 @@ def fixed_pairs(
     rates = notion_rates(notion_counts, params.notion_sampling)
     excerpts = consecutive_excerpts(paths, num_tags=len(vocabulary.tags), features=features, group=group)
 
-    def one_draw(number: tf.Tensor) -> tf.data.Dataset:
-        own = fold_in(key, number)
+    def one_draw(number: int) -> tf.data.Dataset:
+        own = fold_in(key, number) if number else key
         rows = shuffled(excerpts, params.shuffle_buffer, own)
         return _with_tags(rows, own, vocabulary=vocabulary, rates=rates)
 
-    batches = join(tf.data.Dataset.range(draws).flat_map(one_draw)).batch(params.batch_size // 2)
+    batches = join(functools.reduce(tf.data.Dataset.concatenate, map(one_draw, range(draws)))).batch(
+        params.batch_size // 2
+    )
     decoded = batches.map(lambda batch: _decoded_pairs(batch, features), **PARALLEL)
     return decoded.prefetch(2).with_options(options(tuned=False))
 
@@ -146,8 +148,8 @@ def accepted_share(notion_counts: Sequence[int], tracks: int, sampling: str) -> 
     >>> round(accepted_share([88, 13, 14, 11], 100, "balanced"), 3)
     0.16
     """
-    rates = notion_rates(notion_counts, sampling)
-    if rates is None or not any(notion_counts):
+    rates = notion_rates(notion_counts, sampling) if any(notion_counts) else None
+    if rates is None:
         return 1.0
     return min(1.0, float(rates @ np.asarray(notion_counts, np.float64)) / tracks)
 
