@@ -23,15 +23,8 @@ class JointSystem(ProxySystem):
     that all carry. The proxy loss leaves the norms of the sub-spaces free; the term over the whole space sets them.
     """
 
-    def __init__(
-        self,
-        params: NetworkParams,
-        vocabulary: Vocabulary,
-        *,
-        prevalence: Any = None,
-        validation_prevalence: Any = None,
-    ):
-        super().__init__(params, vocabulary, prevalence=prevalence, validation_prevalence=validation_prevalence)
+    def __init__(self, params: NetworkParams, vocabulary: Vocabulary, **prevalences: Any):
+        super().__init__(params, vocabulary, **prevalences)
         self.list_mean = keras.metrics.Mean("listwise")
         self.whole_mean = keras.metrics.Mean("listwise_whole")
 
