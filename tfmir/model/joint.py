@@ -9,7 +9,8 @@ import tensorflow as tf
 
 from tfmir.model.listwise import listwise
 from tfmir.model.subspaces import split_notions, unit
-from tfmir.model.tagging import ProxySystem, Targets
+from tfmir.model.system import Targets
+from tfmir.model.tagging import ProxySystem
 from tfmir.params import NetworkParams
 from tfmir.vocabulary import Vocabulary
 

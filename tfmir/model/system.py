@@ -19,6 +19,8 @@ from tfmir.model.subspaces import subspace_norms, subspace_unit, unit
 from tfmir.params import NetworkParams
 from tfmir.vocabulary import Vocabulary
 
+Targets = dict[str, tf.Tensor]  # what the pipeline gives beside the excerpts
+
 
 class System(keras.Model):
     """The embedding, the training step and its metrics.
@@ -95,7 +97,7 @@ class System(keras.Model):
         flat = tf.reshape(excerpts, [batch * k, *excerpts.shape[2:]])
         return self.track_embeddings(self.excerpt_embeddings(flat), tf.repeat(tf.range(batch), k))
 
-    def batch_loss(self, f: tf.Tensor, targets: Any, *, training: bool) -> tf.Tensor:
+    def batch_loss(self, f: tf.Tensor, targets: Targets, *, training: bool) -> tf.Tensor:
         """float32 scalar, the batch's mean loss; updates the metrics of it.
 
         Args:

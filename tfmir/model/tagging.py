@@ -14,11 +14,9 @@ import tensorflow as tf
 
 from tfmir.model.layers import SubDense, TagVectors
 from tfmir.model.losses import entropy_floor, multi_label_cross_entropy
-from tfmir.model.system import System
+from tfmir.model.system import System, Targets
 from tfmir.params import NetworkParams
 from tfmir.vocabulary import Vocabulary
-
-Targets = dict[str, tf.Tensor]
 
 
 class TaggingSystem(System):

@@ -17,11 +17,9 @@ from tfmir.model.layers import Prototypes
 from tfmir.model.losses import mean_over_anchors, triplet_hinge
 from tfmir.model.mining import all_triplets, lacks_tag, mine
 from tfmir.model.subspaces import notion_similarity, unit
-from tfmir.model.system import System
+from tfmir.model.system import System, Targets
 from tfmir.params import NetworkParams, SystemParams
 from tfmir.vocabulary import Vocabulary
-
-Targets = dict[str, tf.Tensor]
 
 
 class TripletTerm:
