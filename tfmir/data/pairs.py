@@ -17,13 +17,13 @@ import tensorflow as tf
 from tfmir.data.augment import augmented
 from tfmir.data.excerpts import (
     PARALLEL,
+    Draw,
     Element,
     consecutive_excerpts,
     fold_in,
     options,
     random_excerpts,
     read_ahead,
-    shuffled,
     to_log_mel,
 )
 from tfmir.params import FeatureParams, PipelineParams
@@ -105,18 +105,13 @@ def fixed_pairs(
     Takes and gives what `training_pairs` does, but the last batch may be smaller; where `group` is 2, the pairs are the
     same, and each excerpt comes with the next one of its track.
     """
-    key = tf.constant([seed, 3], tf.int64)
-    rates = notion_rates(notion_counts, params.notion_sampling)
-    excerpts = consecutive_excerpts(paths, num_tags=len(vocabulary.tags), features=features, group=group)
-
-    def one_draw(number: int) -> tf.data.Dataset:
-        own = fold_in(key, number) if number else key
-        rows = shuffled(excerpts, params.shuffle_buffer, own)
-        return _with_tags(rows, own, vocabulary=vocabulary, rates=rates)
-
-    batches = join(functools.reduce(tf.data.Dataset.concatenate, map(one_draw, range(draws)))).batch(
-        params.batch_size // 2
+    draw = functools.partial(
+        draw_tags, vocabulary=vocabulary, rates=notion_rates(notion_counts, params.notion_sampling)
     )
+    excerpts = consecutive_excerpts(paths, num_tags=len(vocabulary.tags), features=features, group=group)
+    key = tf.constant([seed, 3], tf.int64)
+    drawn = _redrawn(excerpts, key, draw=draw, draws=draws, buffer=params.shuffle_buffer)
+    batches = join(drawn).batch(params.batch_size // 2)
     decoded = batches.map(lambda batch: _decoded_pairs(batch, features), **PARALLEL)
     return decoded.prefetch(2).with_options(options(tuned=False))
 
@@ -182,13 +177,12 @@ def join(excerpts: tf.data.Dataset) -> tf.data.Dataset:
     """Joins every two elements whose tag is the same; an excerpt left over at the end of a stream is lost.
 
     Args:
-      excerpts: a data set of dicts with `tag`, int64 scalar; elements of tag -1 are passed over.
+      excerpts: a data set of dicts with `tag`, int64 scalar.
 
     Returns:
       A dataset of the same dicts, every tensor with a new first axis of size 2; `tag` stays a scalar.
     """
-    drawn = excerpts.filter(lambda element: element["tag"] >= 0)
-    pairs = drawn.group_by_window(
+    pairs = excerpts.group_by_window(
         key_func=lambda element: element["tag"],
         reduce_func=lambda tag, window: window.batch(2, drop_remainder=True),
         window_size=2,
@@ -196,15 +190,31 @@ def join(excerpts: tf.data.Dataset) -> tf.data.Dataset:
     return pairs.map(lambda pair: pair | {"tag": pair["tag"][0]})
 
 
-def _with_tags(
-    excerpts: tf.data.Dataset, key: tf.Tensor, *, vocabulary: Vocabulary, rates: np.ndarray | None
-) -> tf.data.Dataset:
-    """Every excerpt with the `tag` it draws, or -1."""
+def _redrawn(excerpts: tf.data.Dataset, key: tf.Tensor, *, draw: Draw, draws: int, buffer: int) -> tf.data.Dataset:
+    """Every excerpt with the `tag` it draws, as often as it gets one in so many draws; each is read and cut once.
 
-    def draw(index: tf.Tensor, block: Element) -> Element:
-        return block | {"tag": draw_tags(block["labels"], fold_in(key, index), vocabulary=vocabulary, rates=rates)}
+    A buffer of them is drawn from again and again, in another order each time, and what a draw refuses is not copied.
+    As a draw goes round the buffer before the next one does, an excerpt hardly meets itself when they are joined.
+    """
+    parts = -(-buffer // _DRAW_BATCH)
 
-    return excerpts.batch(_DRAW_BATCH).enumerate().map(draw, **PARALLEL).unbatch()
+    def of_block(number: tf.Tensor, block: Element) -> tf.data.Dataset:
+        def one_draw(again: tf.Tensor) -> tf.data.Dataset:
+            own = tf.where(again > 0, fold_in(key, again), key)
+            count = tf.shape(block["track"])[0]
+            order = tf.random.experimental.stateless_shuffle(tf.range(count), fold_in(own, number))
+
+            def take(part: tf.Tensor, rows: tf.Tensor) -> Element:
+                tag = draw(tf.gather(block["labels"], rows), fold_in(own, part))
+                rows, tag = (tf.boolean_mask(x, tag >= 0) for x in (rows, tag))
+                return {name: tf.gather(values, rows) for name, values in block.items()} | {"tag": tag}
+
+            rows = tf.data.Dataset.from_tensor_slices(order).batch(_DRAW_BATCH)
+            return rows.enumerate(number * parts).map(take, **PARALLEL)
+
+        return tf.data.Dataset.range(draws).flat_map(one_draw).unbatch()
+
+    return excerpts.batch(buffer).prefetch(1).enumerate().flat_map(of_block)
 
 
 def _choose(allowed: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
