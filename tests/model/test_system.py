@@ -134,18 +134,18 @@ def test_saves_and_restores(name, tiny, excerpts, vocabulary, tmp_path):
 @pytest.mark.parametrize(
     ("name", "encoder"),
     [("triplet_track", "inception"), ("classification_plain", "inception"), ("joint", "statistics")],
-)  # with mining, without, and with lists
+)  # with triplets, without, and with lists
 def test_two_replicas_take_the_same_steps_as_one(name, encoder, tiny, batch, two_replicas):
     """The global batch is two equal halves, as each replica compares the excerpts of its own. One replica gets one half
-    if it mines, which it does with the hardest negatives here, and else the whole batch. There a list has every excerpt
-    of another track twice: targets and predictions are halved, so the cross-entropy is log 2 larger and no gradient is.
+    if it forms triplets, all of them here, and else the whole batch. There a list has every excerpt of another track
+    twice: targets and predictions are halved, so the cross-entropy is log 2 larger and no gradient is.
 
     Adam divides by the gradient's own size, so rounding of a tiny gradient may move a weight by a share of the
     learning rate: with 1e-3 a tolerance of 1e-4 is a tenth of one step."""
     results = []
     for strategy in (tf.distribute.get_strategy(), two_replicas):
         with strategy.scope():
-            system = tiny(name, negatives="hard", encoder=encoder)
+            system = tiny(name, negatives="all", encoder=encoder)
             compiled(system, keras.optimizers.Adam(1e-3, epsilon=1e-3))
         switches = system.params.system
         half = tf.data.Dataset.from_tensors(batch(system, pairs=4 if switches.compares_excerpts else 2)).unbatch()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import tensorflow as tf
 
@@ -22,41 +24,71 @@ def multi_label_cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor
     return tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits), axis=-1)
 
 
-def triplet_hinge(similarity: tf.Tensor, triplets: Triplets, *, margin: float) -> tf.Tensor:
-    """`max(0, cos(a, n) - cos(a, p) + margin)` of every triplet (paper, section 3.1, eqs. 1 and 2).
+@dataclasses.dataclass(frozen=True)
+class Hinge:
+    """What the triplets of each of n anchors come to, all float32 [n].
+
+    Attributes:
+      total: the sum of their losses.
+      valid: how many triplets there are.
+      active: how many of them have a loss.
+    """
+
+    total: tf.Tensor
+    valid: tf.Tensor
+    active: tf.Tensor
+
+    def mean(self) -> tf.Tensor:
+        """The mean over each anchor's triplets, and then over the anchors that have one.
+
+        So an anchor counts once, however many triplets it has, and a rare tag as much as a frequent one.
+
+        Returns:
+          float32 scalar; 0, without gradient, where there is no triplet.
+        """
+        of_anchors = tf.math.divide_no_nan(self.total, self.valid)
+        anchors = tf.reduce_sum(tf.cast(self.valid > 0, tf.float32))
+        return tf.math.divide_no_nan(tf.reduce_sum(of_anchors), anchors)
+
+
+def triplet_hinge(similarity: tf.Tensor, triplets: Triplets, *, margin: float) -> Hinge:
+    """`max(0, cos(a, n) - cos(a, p) + margin)` of one triplet for each anchor (paper, section 3.1, eqs. 1 and 2).
 
     Args:
       similarity: float32 [n, m], row i seen from anchor i.
-      triplets: index tuples into it.
+      triplets: columns of it for each row.
       margin: a difference of cosines.
-
-    Returns:
-      float32 [triplets]; 0 for one that is not valid.
     """
-
-    def pick(other: tf.Tensor) -> tf.Tensor:
-        return tf.gather_nd(similarity, tf.stack([triplets.anchor, other], axis=1))
-
-    hinge = tf.nn.relu(pick(triplets.negative) - pick(triplets.positive) + margin)
-    return tf.where(triplets.valid, hinge, 0.0)
+    positive, negative = (tf.gather(similarity, i, batch_dims=1) for i in (triplets.positive, triplets.negative))
+    losses = tf.where(triplets.valid, tf.nn.relu(negative - positive + margin), 0.0)
+    return Hinge(losses, tf.cast(triplets.valid, tf.float32), tf.cast(losses > 0, tf.float32))
 
 
-def mean_over_anchors(losses: tf.Tensor, triplets: Triplets, *, count: tf.Tensor) -> tf.Tensor:
-    """The mean over each anchor's valid triplets, and then over the anchors that have one.
+def all_triplets_hinge(similarity: tf.Tensor, positives: tf.Tensor, negatives: tf.Tensor, *, margin: float) -> Hinge:
+    """The same of every positive of every anchor with every one of its negatives.
 
-    So an anchor counts once, however many triplets it has, and a rare tag as much as a frequent one.
+    Hermans, Beyer and Leibe, In Defense of the Triplet Loss for Person Re-Identification, 2017, section 2, "batch all".
+
+    Up to n·m² triplets, none of which is written down: a triplet has a loss where cos(a, n) > cos(a, p) - margin, so
+    sorting says how many of its triplets with a loss a cosine is part of, and their sum is linear in the cosines.
 
     Args:
-      losses: float32 [triplets], 0 where a triplet is not valid.
-      triplets: their index tuples.
-      count: int scalar n, how many anchors there could be.
-
-    Returns:
-      float32 scalar; 0, without gradient, where no triplet is valid.
+      similarity: float32 [n, m], row i seen from anchor i.
+      positives: bool [n, m], whether excerpt j (column) is a positive of anchor i (row).
+      negatives: bool [n, m], the same for negatives.
+      margin: a difference of cosines.
     """
-    valid = tf.math.unsorted_segment_sum(tf.cast(triplets.valid, losses.dtype), triplets.anchor, count)  # [n]
-    of_anchors = tf.math.divide_no_nan(tf.math.unsorted_segment_sum(losses, triplets.anchor, count), valid)
-    return tf.math.divide_no_nan(tf.reduce_sum(of_anchors), tf.reduce_sum(tf.cast(valid > 0, losses.dtype)))
+    # A column in front, which is neither, keeps the search defined for an empty batch.
+    cosines, *masks = (tf.pad(x, [[0, 0], [1, 0]]) for x in (tf.stop_gradient(similarity), positives, negatives))
+    threshold = tf.where(masks[0], cosines - margin, float("inf"))  # that a negative must exceed
+    candidate = tf.where(masks[1], cosines, -float("inf"))
+    below = tf.searchsorted(tf.sort(threshold), candidate, side="left")[:, 1:]  # positives to each negative
+    reached = tf.searchsorted(tf.sort(candidate), threshold, side="right")[:, 1:]
+    above = tf.shape(cosines)[1] - reached  # negatives to each positive
+    active = tf.cast(tf.reduce_sum(below, axis=1), tf.float32)
+    total = tf.reduce_sum(tf.cast(below - above, tf.float32) * similarity, axis=1) + margin * active
+    valid = (tf.reduce_sum(tf.cast(mask, tf.float32), axis=1) for mask in (positives, negatives))
+    return Hinge(total, tf.multiply(*valid), active)
 
 
 def entropy_floor(prevalence: np.ndarray) -> float:

@@ -1,5 +1,5 @@
-"""Triplets out of one batch: every row of a similarity matrix is an anchor, and either one negative is chosen for it
-and the positive it came with, or every triplet that the batch holds is taken.
+"""Triplets out of one batch: every row of a similarity matrix is an anchor, and one negative is chosen for it and the
+positive it came with. (Every triplet that the batch holds at once needs no choice: `losses.all_triplets_hinge`.)
 
 The miner gives indices and a validity mask and no gradient; the loss takes them (`losses.triplet_hinge`). Under a
 distribution strategy each replica mines its own part of the batch: negatives are not looked for elsewhere.
@@ -14,18 +14,16 @@ import tensorflow as tf
 
 @dataclasses.dataclass(frozen=True)
 class Triplets:
-    """Index tuples into a similarity matrix [n, m]: n anchors, a row each, and m excerpts, a column each.
+    """One triplet for each row of a similarity matrix [n, m]: n anchors, a row each, and m excerpts, a column each.
 
     Of tags both are the batch's excerpts, n = m; of tracks every second excerpt is an anchor, m = 2 n.
 
     Attributes:
-      anchor: int32 [triplets], row.
-      positive: int32 [triplets], column.
-      negative: int32 [triplets], column; any number where there is none.
-      valid: bool [triplets], whether the triplet exists; the others must not enter a loss.
+      positive: int32 [n], column.
+      negative: int32 [n], column; any number where there is none.
+      valid: bool [n], whether the triplet exists; the others must not enter a loss.
     """
 
-    anchor: tf.Tensor
     positive: tf.Tensor
     negative: tf.Tensor
     valid: tf.Tensor
@@ -39,23 +37,6 @@ def lacks_tag(labels: tf.Tensor, tag: tf.Tensor) -> tf.Tensor:
       tag: int [n], the tag that each excerpt shares with its positive.
     """
     return tf.transpose(~tf.gather(labels, tag, axis=1))
-
-
-def all_triplets(positives: tf.Tensor, negatives: tf.Tensor) -> Triplets:
-    """Every positive of every anchor with every one of its negatives.
-
-    Hermans, Beyer and Leibe, In Defense of the Triplet Loss for Person Re-Identification, 2017, section 2, "batch all".
-    Up to n·m² triplets: for n of a hundred or two.
-
-    Args:
-      positives: bool [n, m], whether excerpt j (column) may be a positive of anchor i (row).
-      negatives: bool [n, m], the same for negatives.
-
-    Returns:
-      All triplets, each of them valid, ordered by anchor.
-    """
-    index = tf.cast(tf.where(positives[:, :, tf.newaxis] & negatives[:, tf.newaxis, :]), tf.int32)  # [triplets, 3]
-    return Triplets(index[:, 0], index[:, 1], index[:, 2], tf.ones_like(index[:, 0], tf.bool))
 
 
 def mine(
@@ -82,7 +63,6 @@ def mine(
     Returns:
       n triplets, in the order of their anchors.
     """
-    n = tf.shape(similarity)[0]
     similarity, positive = tf.stop_gradient(similarity), tf.cast(positive, tf.int32)
     if negatives == "semihard":
         allowed &= similarity < tf.gather(similarity, positive, batch_dims=1)[:, tf.newaxis]
@@ -91,7 +71,6 @@ def mine(
     # A column in front keeps the arg max defined for an empty batch, which a replica may get at the end of a split.
     padded = tf.pad(preference, [[0, 0], [1, 0]], constant_values=-float("inf"))
     return Triplets(
-        anchor=tf.range(n),
         positive=positive,
         negative=tf.maximum(tf.argmax(padded, axis=1, output_type=tf.int32) - 1, 0),
         valid=tf.reduce_any(allowed, axis=1),

@@ -14,8 +14,8 @@ import keras
 import tensorflow as tf
 
 from tfmir.model.layers import Prototypes
-from tfmir.model.losses import mean_over_anchors, triplet_hinge
-from tfmir.model.mining import all_triplets, lacks_tag, mine
+from tfmir.model.losses import all_triplets_hinge, triplet_hinge
+from tfmir.model.mining import lacks_tag, mine
 from tfmir.model.subspaces import notion_similarity, unit
 from tfmir.model.system import System, Targets
 from tfmir.params import NetworkParams, SystemParams
@@ -93,16 +93,17 @@ class TripletTerm:
     ) -> tf.Tensor:
         """The mean hinge over n anchors and m excerpts; `positive` int [n] is the one of `positives` bool [n, m] that
         an anchor came with."""
+        margin = self.params.margin
         if self.params.negatives == "all":
-            triplets = all_triplets(positives, negatives)
+            hinge = all_triplets_hinge(similarity, positives, negatives, margin=margin)
         else:
             allowed = negatives & tf.gather(positives, positive, batch_dims=1)[:, tf.newaxis]
             triplets = mine(similarity, positive, allowed, negatives=self.params.negatives, seed=seed)
-        losses = triplet_hinge(similarity, triplets, margin=self.params.margin)
+            hinge = triplet_hinge(similarity, triplets, margin=margin)
         valid, active = self.counts[kind]
-        valid.update_state(tf.cast(triplets.valid, tf.float32))
-        active.update_state(tf.cast(losses > 0, tf.float32))
-        return mean_over_anchors(losses, triplets, count=tf.shape(similarity)[0])
+        valid.update_state(hinge.valid)
+        active.update_state(hinge.active)
+        return hinge.mean()
 
 
 def of_tracks(values: tf.Tensor) -> tf.Tensor:
