@@ -33,7 +33,7 @@ def answers():
         recall=rng.random([len(queries), 4]).astype(np.float32),
         labels=labels,
         correct={name: rng.random(200) < 0.7 for name in names},
-        anchors={name: rng.integers(0, TRACKS, 200).astype(np.int32) for name in names},
+        triplets={name: rng.integers(0, TRACKS, [200, 3]).astype(np.int32) for name in names},
         scores=(rng.integers(0, 5, [TRACKS, 6]) + labels).astype(np.float32),
         recall_by_cosine=rng.random([len(queries), 4]).astype(np.float32),
     )
@@ -93,7 +93,7 @@ def test_recall_and_triplets_are_those_of_repeated_tracks(answers, weights):
         return np.mean([value for row in repeated(weights, sample) for value in values[owners == row]])
 
     for sample in (0, SAMPLES - 1):
-        shares = {name: mean(answers.correct[name], answers.anchors[name], sample) for name in answers.correct}
+        shares = {name: mean(answers.correct[name], answers.triplets[name][:, 0], sample) for name in answers.correct}
         expected = {
             "R@1": mean(answers.recall[:, 0], answers.queries, sample),
             "R@8": mean(answers.recall[:, 3], answers.queries, sample),
@@ -111,10 +111,11 @@ def test_recall_and_triplets_are_those_of_repeated_tracks(answers, weights):
 def test_columns_that_the_answers_do_not_tell_are_left_out(answers, weights):
     """No sub-spaces, no scores, no notion with triplets but one; times and votes never."""
     few = {name: answers.correct[name] for name in ("whole/genre",)}
-    anchors = {name: answers.anchors[name] for name in few}
+    triplets = {name: answers.triplets[name] for name in few}
     recall = np.full_like(answers.recall, np.nan)
     recall[:, :2] = answers.recall[:, :2]
-    poor = dataclasses.replace(answers, correct=few, anchors=anchors, scores=None, recall=recall, recall_by_cosine=None)
+    poor = dataclasses.replace(answers, correct=few, triplets=triplets, scores=None)
+    poor = dataclasses.replace(poor, recall=recall, recall_by_cosine=None)
     asked = ["R@1", "R@8", "R@1 by cosine", "ROC-AUC", "genre whole space", "mood whole space", "mean of whole space"]
     asked += ["mean of sub-spaces", "track", "human", "CPU time", "triplets"]
     found = resampled_figures(poor, NOTIONS, asked, weights)
@@ -131,7 +132,7 @@ def test_a_run_of_the_size_of_the_experiments_takes_about_a_second_at_most():
     big = Answers(
         np.arange(tracks), rng.random([tracks, 4], np.float32), labels,
         {name: rng.random(40_000) < 0.7 for name in names},
-        {name: rng.integers(0, tracks, 40_000) for name in names},
+        {name: rng.integers(0, tracks, [40_000, 3]) for name in names},
         rng.random(labels.shape, np.float32),
     )  # fmt: skip
     weights = draw_weights(tracks)

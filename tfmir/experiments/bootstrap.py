@@ -123,7 +123,7 @@ def _shares(answers: Answers) -> _Shares:
         for i, k in enumerate(KS)
         if len(recall) and not np.isnan(recall[:, i]).any()
     }
-    return shares | {name: (right, answers.anchors[name]) for name, right in answers.correct.items()}
+    return shares | {name: (right, answers.triplets[name][:, 0]) for name, right in answers.correct.items()}
 
 
 def _parts(column: str, notions: Sequence[str], shares: _Shares) -> list[str]:
