@@ -57,11 +57,12 @@ def test_their_means_are_the_figures_of_the_report(asked, switches):
 
 def test_each_answer_belongs_to_its_track(asked):
     labels, excerpts, excerpt_tracks, questions = asked
-    found = collect_answers(VOCABULARY, labels, contender(excerpts), questions, excerpt_tracks)
+    found = collect_answers(VOCABULARY, labels, contender(excerpts, disentangled=True), questions, excerpt_tracks)
     assert found.queries.tolist() == np.flatnonzero(labels.any(axis=1)).tolist()
     assert len(found.recall) == len(found.queries)
-    np.testing.assert_array_equal(found.anchors["whole/mood"], questions.notions["mood"][:, 0])
-    np.testing.assert_array_equal(found.anchors["track"], questions.track[:, 0] // EXCERPTS)
+    np.testing.assert_array_equal(found.triplets["whole/mood"], questions.notions["mood"])
+    np.testing.assert_array_equal(found.triplets["subspace/mood"], questions.notions["mood"])
+    np.testing.assert_array_equal(found.triplets["track"], questions.track // EXCERPTS)
 
 
 @pytest.mark.parametrize("switches", KINDS)
@@ -73,11 +74,21 @@ def test_what_is_saved_is_loaded(asked, switches, tmp_path):
     for field in dataclasses.fields(saved):
         np.testing.assert_equal(getattr(loaded, field.name), getattr(saved, field.name))
     assert loaded.correct["whole/mood"].dtype == loaded.labels.dtype == bool
-    assert (loaded.recall.dtype, loaded.scores.dtype, loaded.anchors["track"].dtype) == (
+    assert (loaded.recall.dtype, loaded.scores.dtype, loaded.triplets["track"].dtype) == (
         np.float32,
         np.float32,
         np.int32,
     )
+
+
+def test_a_file_has_the_triplets_of_both_spaces_once_in_few_bytes(asked, tmp_path):
+    """500 triplets of two notions and of tracks, a byte for each of 30 track numbers, before compression."""
+    labels, excerpts, excerpt_tracks, questions = asked
+    system = contender(excerpts, disentangled=True)
+    save_answers(tmp_path, collect_answers(VOCABULARY, labels, system, questions, excerpt_tracks))
+    with np.load(tmp_path / "answers.npz") as stored:
+        triplets = {name: stored[name].nbytes for name in stored if name.startswith("triplets/")}
+    assert triplets == {f"triplets/{name}": 1500 for name in ("whole/genre", "whole/mood", "track")}
 
 
 def test_what_cannot_be_asked_is_not_there(asked):
@@ -100,5 +111,9 @@ def test_answers_that_are_not_there_or_damaged_are_refused(tmp_path):
     with pytest.raises(UserError, match="no answers"):
         load_answers(tmp_path)
     np.savez(tmp_path / "answers.npz", recall=np.zeros(3))
+    with pytest.raises(UserError, match="no answers"):
+        load_answers(tmp_path)
+    earlier = {"correct/track": np.zeros(3, bool), "anchors/track": np.zeros(3, np.int32)}
+    np.savez(tmp_path / "answers.npz", queries=[0], recall=np.zeros([1, 4]), labels=np.ones([3, 1]), **earlier)
     with pytest.raises(UserError, match="no answers"):
         load_answers(tmp_path)

@@ -93,7 +93,7 @@ def test_answers_npz_has_the_outcome_of_every_question(report, run):
     shares = {name: right.mean() for name, right in found.correct.items()}
     triplets = {f"whole/{notion}": figure["mean"] for notion, figure in report["system"]["triplets"].items()}
     assert shares == pytest.approx(triplets | {"track": report["system"]["triplets_track"]["mean"]})
-    assert found.anchors["track"].max() < len(found.labels) == len(found.scores) == report["tracks"]
+    assert found.triplets["track"].max() < len(found.labels) == len(found.scores) == report["tracks"]
 
 
 def test_figures_are_those_that_the_system_has(report, run):

@@ -47,7 +47,7 @@ def report(recall, seconds, *, disentangled=True, plain=False):
 def answers(report, *, seed=0):
     """Answers to the questions of every report, the same for all, as often right as the report says."""
     rng, tracks = np.random.default_rng(0), report["tracks"]
-    labels, anchors = rng.random([tracks, 3]) < 0.5, rng.integers(0, tracks, 300)
+    labels, triplets = rng.random([tracks, 3]) < 0.5, rng.integers(0, tracks, [300, 3])
     own, luck = report["system"], np.random.default_rng(seed)
     shares = {f"whole/{notion}": figure["mean"] for notion, figure in own["triplets"].items()}
     shares |= {f"subspace/{notion}": figure["mean"] for notion, figure in (own["triplets_subspace"] or {}).items()}
@@ -57,7 +57,7 @@ def answers(report, *, seed=0):
         recall=np.stack([luck.random(tracks) < own["recall"][k]["mean"] for k in "1248"], axis=1).astype(np.float32),
         labels=labels,
         correct={name: luck.random(300) < share for name, share in shares.items()},
-        anchors=dict.fromkeys(shares, anchors),
+        triplets=dict.fromkeys(shares, triplets),
         scores=(labels + luck.normal(size=labels.shape)).astype(np.float32),
     )
 

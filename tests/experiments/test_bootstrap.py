@@ -28,12 +28,14 @@ def answers():
     labels[5] = [False, False, False, False, True, False]
     names = [f"{space}/{notion}" for space in ("whole", "subspace") for notion in NOTIONS] + ["track"]
     queries = np.flatnonzero(np.arange(TRACKS) % 5)
+    triplets = {name: rng.permuted(np.tile(np.arange(TRACKS), [200, 1]), axis=1)[:, :3] for name in names}
+    triplets["track"][:, 1] = triplets["track"][:, 0]
     return Answers(
         queries=queries,
         recall=rng.random([len(queries), 4]).astype(np.float32),
         labels=labels,
         correct={name: rng.random(200) < 0.7 for name in names},
-        anchors={name: rng.integers(0, TRACKS, 200).astype(np.int32) for name in names},
+        triplets=triplets,
         scores=(rng.integers(0, 5, [TRACKS, 6]) + labels).astype(np.float32),
         recall_by_cosine=rng.random([len(queries), 4]).astype(np.float32),
     )
@@ -83,7 +85,7 @@ def test_without_a_tag_of_both_classes_there_is_no_area(weights):
     assert (np.isnan(found) == (weights[3] == 0)).all()
 
 
-def test_recall_and_triplets_are_those_of_repeated_tracks(answers, weights):
+def test_recall_is_that_of_repeated_queries_and_triplets_are_weighted_by_the_sum_of_their_tracks(answers, weights):
     columns = ["R@1", "R@8", "R@2 by cosine", "genre whole space", "mood sub-space", "track"]
     columns += ["mean of sub-spaces", "triplets", "mean of whole space"]
     found = resampled_figures(answers, NOTIONS, columns, weights)
@@ -92,8 +94,13 @@ def test_recall_and_triplets_are_those_of_repeated_tracks(answers, weights):
     def mean(values, owners, sample):
         return np.mean([value for row in repeated(weights, sample) for value in values[owners == row]])
 
+    def of_triplets(name, sample):
+        right, triplets = answers.correct[name], answers.triplets[name]
+        more = [sum(weights[track, sample] - 1.0 for track in set(triplet)) for triplet in triplets.tolist()]
+        return right.mean() + np.mean((right - right.mean()) * more)
+
     for sample in (0, SAMPLES - 1):
-        shares = {name: mean(answers.correct[name], answers.anchors[name], sample) for name in answers.correct}
+        shares = {name: of_triplets(name, sample) for name in answers.correct}
         expected = {
             "R@1": mean(answers.recall[:, 0], answers.queries, sample),
             "R@8": mean(answers.recall[:, 3], answers.queries, sample),
@@ -108,13 +115,25 @@ def test_recall_and_triplets_are_those_of_repeated_tracks(answers, weights):
         assert {name: figures[sample] for name, figures in found.items()} == pytest.approx(expected, abs=1e-6)
 
 
+def test_triplets_by_hand(answers):
+    """Right, wrong, right, wrong: each is an eighth more or less. Track 0 is in the first and the second (twice there,
+    once counted), which cancel; 1 in the first and the third, +1/4; 2 in the first three, +1/8; 3 in the last two, 0;
+    4 in the last, -1/8. Drawn 0, 3, 1, 0 and 1 times: 1/2 + 2/4."""
+    triplets = np.array([[0, 1, 2], [0, 0, 2], [1, 3, 2], [4, 4, 3]])
+    right = {"track": np.array([True, False, True, False])}
+    asked = dataclasses.replace(answers, correct=right, triplets={"track": triplets})
+    drawn = np.array([[0, 3, 1, 0, 1], [1, 1, 1, 1, 1], [1, 1, 1, 0, 2]], np.uint8).T
+    assert resampled_figures(asked, NOTIONS, ["track"], drawn)["track"] == pytest.approx([1.0, 0.5, 0.375], abs=1e-6)
+
+
 def test_columns_that_the_answers_do_not_tell_are_left_out(answers, weights):
     """No sub-spaces, no scores, no notion with triplets but one; times and votes never."""
     few = {name: answers.correct[name] for name in ("whole/genre",)}
-    anchors = {name: answers.anchors[name] for name in few}
+    triplets = {name: answers.triplets[name] for name in few}
     recall = np.full_like(answers.recall, np.nan)
     recall[:, :2] = answers.recall[:, :2]
-    poor = dataclasses.replace(answers, correct=few, anchors=anchors, scores=None, recall=recall, recall_by_cosine=None)
+    poor = dataclasses.replace(answers, correct=few, triplets=triplets, scores=None)
+    poor = dataclasses.replace(poor, recall=recall, recall_by_cosine=None)
     asked = ["R@1", "R@8", "R@1 by cosine", "ROC-AUC", "genre whole space", "mood whole space", "mean of whole space"]
     asked += ["mean of sub-spaces", "track", "human", "CPU time", "triplets"]
     found = resampled_figures(poor, NOTIONS, asked, weights)
@@ -131,7 +150,7 @@ def test_a_run_of_the_size_of_the_experiments_takes_about_a_second_at_most():
     big = Answers(
         np.arange(tracks), rng.random([tracks, 4], np.float32), labels,
         {name: rng.random(40_000) < 0.7 for name in names},
-        {name: rng.integers(0, tracks, 40_000) for name in names},
+        {name: rng.integers(0, tracks, [40_000, 3]) for name in names},
         rng.random(labels.shape, np.float32),
     )  # fmt: skip
     weights = draw_weights(tracks)

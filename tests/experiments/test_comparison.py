@@ -137,7 +137,7 @@ def test_answers_that_are_missing_or_to_other_questions_are_refused(runs, tmp_pa
     save_answers(last, dataclasses.replace(mine, labels=~mine.labels))
     with pytest.raises(UserError, match=r"plain-5: its answers are to other questions than those of the first run"):
         compare(runs, tmp_path / "out")
-    save_answers(last, dataclasses.replace(mine, anchors={n: a[::-1] for n, a in mine.anchors.items()}))
+    save_answers(last, dataclasses.replace(mine, triplets={n: t[::-1] for n, t in mine.triplets.items()}))
     with pytest.raises(UserError, match=r"plain-5: its answers are to other questions"):
         compare(runs, tmp_path / "out")
     (last / "answers.npz").unlink()

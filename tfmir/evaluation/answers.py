@@ -5,10 +5,11 @@
     recall_by_cosine   the same by cosine; only where the embedding is not of unit norm
     labels, scores     bool and float32 [tracks, tags]; scores only where the system has them
     correct/<name>     bool [count], whether a triplet was predicted
-    anchors/<name>     int32 [count], track number of its anchor
+    triplets/<name>    int32 [count, 3], track numbers of its anchor, positive and negative
 
 Names are `whole/<notion>` and `subspace/<notion>`, and `track` for triplets of excerpts; triplets are by cosine. What
-cannot be asked on a split is not there.
+cannot be asked on a split is not there. In the file track numbers are of the smallest type that holds them, and a
+sub-space's triplets, the same as the whole space's, stand there once.
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ ANSWERS = "answers.npz"
 
 @dataclasses.dataclass(frozen=True)
 class Answers:
-    """The arrays of this module's docstring; `correct` and `anchors` have the same names."""
+    """The arrays of this module's docstring; `correct` and `triplets` have the same names."""
 
     queries: np.ndarray
     recall: np.ndarray
     labels: np.ndarray
     correct: dict[str, np.ndarray]
-    anchors: dict[str, np.ndarray]
+    triplets: dict[str, np.ndarray]
     scores: np.ndarray | None = None
     recall_by_cosine: np.ndarray | None = None
 
@@ -67,15 +68,15 @@ def collect_answers(
     parts = subspace_embeddings(whole, vocabulary) if contender.disentangled else {}
     asked = {f"whole/{n}": (whole, triplets) for n, triplets in questions.notions.items()}
     asked |= {f"subspace/{n}": (part, questions.notions[n]) for n, part in parts.items()}
-    found = {name: (correct(space, t), t[:, 0]) for name, (space, t) in asked.items() if t is not None}
+    found = {name: (correct(space, t), t) for name, (space, t) in asked.items() if t is not None}
     if excerpts is not None and excerpt_tracks is not None and questions.track is not None:
-        found["track"] = (correct(excerpts, questions.track), excerpt_tracks[questions.track[:, 0]])
+        found["track"] = (correct(excerpts, questions.track), excerpt_tracks[questions.track])
     return Answers(
         queries=np.flatnonzero(labels.any(axis=1)).astype(np.int32),
         recall=_recall(contender.embeddings, labels),
         labels=labels,
         correct={name: right for name, (right, _) in found.items()},
-        anchors={name: anchors.astype(np.int32) for name, (_, anchors) in found.items()},
+        triplets={name: triplets.astype(np.int32) for name, (_, triplets) in found.items()},
         scores=None if contender.scores is None else contender.scores.astype(np.float32),
         recall_by_cosine=by_cosine,
     )
@@ -86,8 +87,9 @@ def save_answers(folder: files.Path, answers: Answers) -> None:
     arrays = {"queries": answers.queries, "recall": answers.recall, "labels": answers.labels}
     some = {"scores": answers.scores, "recall_by_cosine": answers.recall_by_cosine}
     arrays |= {name: array for name, array in some.items() if array is not None}
-    for name, right in answers.correct.items():
-        arrays |= {f"correct/{name}": right, f"anchors/{name}": answers.anchors[name]}
+    arrays |= {f"correct/{name}": right for name, right in answers.correct.items()}
+    numbers = np.min_scalar_type(len(answers.labels))
+    arrays |= {f"triplets/{_asked_as(name)}": t.astype(numbers) for name, t in answers.triplets.items()}
     with files.replacing(folder / ANSWERS) as temporary:
         np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]
 
@@ -100,17 +102,25 @@ def load_answers(folder: files.Path) -> Answers:
     """
     path = folder / ANSWERS
     stored = files.read_arrays(path)
-    if stored is None or not {"queries", "recall", "labels"} <= set(stored):
+    right = _below("correct/", stored or {})
+    needed = {"queries", "recall", "labels", *(f"triplets/{_asked_as(name)}" for name in right)}
+    if stored is None or not needed <= set(stored):
         raise UserError(f"{path}: not there, or no answers: remove report.json beside it, and both are made again")
+    triplets = {name: array.astype(np.int32) for name, array in _below("triplets/", stored).items()}
     return Answers(
         queries=stored["queries"],
         recall=stored["recall"],
         labels=stored["labels"],
-        correct=_below("correct/", stored),
-        anchors=_below("anchors/", stored),
+        correct=right,
+        triplets={name: triplets[_asked_as(name)] for name in right},
         scores=stored.get("scores"),
         recall_by_cosine=stored.get("recall_by_cosine"),
     )
+
+
+def _asked_as(name: str) -> str:
+    """The name under which the triplets of a name stand in the file."""
+    return f"whole/{name.removeprefix('subspace/')}" if name.startswith("subspace/") else name
 
 
 def _below(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

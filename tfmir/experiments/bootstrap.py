@@ -1,19 +1,29 @@
 """The figures of a run on resampled test tracks: every system and seed is asked on the same resamples.
 
-A resample draws as many tracks as there are, with repetition. A track that is drawn w times counts w times: as a query,
-as the anchor of a triplet, as a row of the ROC-AUC (neighbours, positives and negatives of triplets stay as they were).
-So R@k and triplet prediction are ratios of two sums that are linear in the weights w, and the area under the ROC is a
-sum over pairs of a carrier i of the tag and another track j,
+A resample draws as many tracks as there are, with repetition. A track that is drawn w times counts w times as a query
+and as a row of the ROC-AUC; a query's neighbours stay as they were. So R@k is a ratio of two sums that are linear in
+the weights w, and the area under the ROC is a sum over pairs of a carrier i of the tag and another track j,
 
     Σ w_i w_j [s_i > s_j] / (Σ w_i · Σ w_j),   a tie counts a half:
 
 the others are sorted once into bins between the carriers' scores, and their weights summed up per bin and resample.
+
+A triplet has three tracks, and its figure is linear in their weights. With answers v, 0 or 1, to n triplets and their
+mean m it is the first-order (Hájek) form of a U-statistic:
+
+    m + Σ_t (w_t - 1) I_t,   I_t = Σ (v_i - m) / n over the triplets i in which track t is anchor, positive or negative
+
+(once where it is anchor and positive, as in triplets of excerpts). Its variance over the resamples is Σ I_t². That the
+n triplets were drawn is chance, too, of variance Σ (v_i - m)² / n². Each of the three tracks brings it along, so it is
+counted three times, 2 Σ (v_i - m)² / n² too much, which is not taken off. The product of the three weights in the place
+of their sum would count it seven times.
 """
 
 from __future__ import annotations
 
+import functools
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from scipy import sparse
@@ -52,11 +62,10 @@ def resampled_figures(
       Column -> float64 [samples], NaN where a resample does not define it; without the columns that the answers do not
       tell, such as times.
     """
-    shares = _shares(answers)
-    wanted = {name: parts for name in columns if (parts := _parts(name, notions, shares))}
-    known = {part: _share(*shares[part], weights) for parts in wanted.values() for part in parts if part in shares}
-    if "auc" in {part for parts in wanted.values() for part in parts} and answers.scores is not None:
-        known["auc"] = macro_auc(answers.labels, answers.scores, weights)
+    figures = _figures(answers)
+    wanted = {name: parts for name in columns if (parts := _parts(name, notions, figures))}
+    asked = dict.fromkeys(part for parts in wanted.values() for part in parts if part in figures)
+    known = {part: figures[part](weights) for part in asked}
     return {
         name: np.mean([known[part] for part in parts], axis=0)
         for name, parts in wanted.items()
@@ -109,42 +118,61 @@ def _area(sums: np.ndarray, groups: int) -> np.ndarray:
         return np.asarray(np.einsum("gn,gn->n", carriers, below) / pairs)
 
 
-# Name -> the values of questions [count], and the tracks that they belong to.
-_Shares = dict[str, tuple[np.ndarray, np.ndarray]]
+# Name -> what makes float64 [samples] of weights, uint8 [tracks, samples].
+_Figures = dict[str, Callable[[np.ndarray], np.ndarray]]
 
 
-def _shares(answers: Answers) -> _Shares:
-    """All figures that are a mean over questions."""
+def _figures(answers: Answers) -> _Figures:
+    """Everything that the answers tell."""
     by_cosine = answers.recall if answers.recall_by_cosine is None else answers.recall_by_cosine
     recalls = {"": answers.recall, " by cosine": by_cosine}
-    shares = {
-        f"R@{k}{similarity}": (recall[:, i], answers.queries)
+    found: _Figures = {
+        f"R@{k}{similarity}": functools.partial(_of_queries, recall[:, i], answers.queries)
         for similarity, recall in recalls.items()
         for i, k in enumerate(KS)
         if len(recall) and not np.isnan(recall[:, i]).any()
     }
-    return shares | {name: (right, answers.anchors[name]) for name, right in answers.correct.items()}
+    for name, right in answers.correct.items():
+        found[name] = functools.partial(_of_triplets, right, answers.triplets[name])
+    if answers.scores is not None:
+        found["auc"] = functools.partial(macro_auc, answers.labels, answers.scores)
+    return found
 
 
-def _parts(column: str, notions: Sequence[str], shares: _Shares) -> list[str]:
-    """What a column is the mean of: names of shares, or `auc`; empty for a column that is none of them."""
+def _parts(column: str, notions: Sequence[str], figures: _Figures) -> list[str]:
+    """What a column is the mean of: names of figures; empty for a column that is none of them."""
     spaces = {"whole space": "whole", "sub-space": "subspace"}
     means = {WHOLE_SPACE: "whole", SUBSPACES: "subspace"}
-    means[TRIPLETS] = "subspace" if any(name.startswith("subspace/") for name in shares) else "whole"
+    means[TRIPLETS] = "subspace" if any(name.startswith("subspace/") for name in figures) else "whole"
     if column in means:
         return [f"{means[column]}/{notion}" for notion in notions]
     if column == "ROC-AUC":
         return ["auc"]
     of_notion = {f"{notion} {space}": f"{key}/{notion}" for notion in notions for space, key in spaces.items()}
-    return [of_notion.get(column, column)] if of_notion.get(column, column) in shares else []
+    return [of_notion.get(column, column)] if of_notion.get(column, column) in figures else []
 
 
-def _share(values: np.ndarray, owners: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """float64 [samples]: the mean of values [count], each weighted as the track that it belongs to."""
-    sums = np.stack([np.bincount(owners, v, len(weights)) for v in (values, np.ones(len(values)))]).astype(np.float32)
-    found = []
-    for start in range(0, weights.shape[1], _BLOCK):
-        found.append(sums @ weights[:, start : start + _BLOCK].astype(np.float32))
-    total, count = np.concatenate(found, axis=1).astype(np.float64)
+def _of_queries(values: np.ndarray, owners: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """float64 [samples]: the mean of values [queries], each weighted as the track that asks it."""
+    total, count = _sums(
+        np.stack([np.bincount(owners, v, len(weights)) for v in (values, np.ones(len(values)))]), weights
+    )
     with np.errstate(invalid="ignore"):
         return np.asarray(total / count)
+
+
+def _of_triplets(right: np.ndarray, triplets: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """float64 [samples]: m + Σ_t (w_t - 1) I_t of this module's docstring; the I_t sum up to 0."""
+    anchors, positives, negatives = triplets.T
+    parts = (right - right.mean()) / len(right)
+    roles = [(anchors, parts), (positives, parts * (positives != anchors)), (negatives, parts)]
+    influence = np.sum([np.bincount(tracks, values, len(weights)) for tracks, values in roles], axis=0)
+    return np.asarray(right.mean() + _sums(influence - np.mean(influence), weights))
+
+
+def _sums(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """float64 [..., samples]: values [..., tracks], each as often as its track is drawn."""
+    values, found = values.astype(np.float32), []
+    for start in range(0, weights.shape[1], _BLOCK):
+        found.append(values @ weights[:, start : start + _BLOCK].astype(np.float32))
+    return np.concatenate(found, axis=-1).astype(np.float64)

@@ -164,9 +164,9 @@ def _load(folder: files.Path) -> dict[str, Any]:
 
 def _refuse_other_questions(first: Answers, answers: Answers, folder: files.Path) -> None:
     """Two runs can be resampled together only if they answered the same; not all have sub-spaces to ask."""
-    shared = first.anchors.keys() & answers.anchors.keys()
+    shared = first.triplets.keys() & answers.triplets.keys()
     same = np.array_equal(first.labels, answers.labels)
-    if not same or not all(np.array_equal(first.anchors[name], answers.anchors[name]) for name in shared):
+    if not same or not all(np.array_equal(first.triplets[name], answers.triplets[name]) for name in shared):
         raise UserError(
             f"{folder}: its answers are to other questions than those of the first run: compare runs of one record "
             "set, or remove both report.json, and they are made again"
