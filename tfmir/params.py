@@ -97,6 +97,13 @@ class SystemParams:
     track_weight: float = field(
         0.0, "of the hinge on two excerpts of a track (companion paper, ICASSP 2020: 0.5; 0: none)", lower=0.0
     )
+    unannotated_weight: float = field(
+        1.0,
+        "of a notion's tags in the cross-entropy of an excerpt that carries none of them, from 0, it is merely not "
+        "annotated, to 1, it has none, as in the paper (systems that learn tags)",
+        lower=0.0,
+        upper=1.0,
+    )
     list_weight: float = field(
         0.2, "of every notion's listwise term beside the proxy loss (system joint; 0: none)", lower=0.0
     )

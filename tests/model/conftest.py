@@ -22,7 +22,7 @@ TABLE = {
     "classification_plain": SystemParams("classification", disentangled=False, normalized=False),
     "classification": SystemParams("classification", disentangled=False),
     "classification_disentangled": SystemParams("classification"),
-    "joint": SystemParams("joint"),
+    "joint": SystemParams("joint", unannotated_weight=0.1),
 }
 
 

@@ -16,9 +16,8 @@ def joint(tiny):
 
     def build(**kwargs):
         system = tiny("joint", **kwargs)
-        switches = dataclasses.replace(
-            system.params.system, list_weight=0.3, list_temperature=0.7, whole_weight=0.11, whole_temperature=0.13
-        )
+        lists = {"list_weight": 0.3, "list_temperature": 0.7, "whole_weight": 0.11, "whole_temperature": 0.13}
+        switches = dataclasses.replace(system.params.system, unannotated_weight=1.0, **lists)
         system.params = dataclasses.replace(system.params, system=switches)
         return system
 

@@ -31,7 +31,7 @@ def by_loops(embeddings, labels, track, temperature):
     """Equation (1), pair by pair, in float64; the mean over the anchors, and how many there are."""
     losses = []
     for i in range(len(track)):
-        others = [j for j in range(len(track)) if track[j] != track[i]]
+        others = [j for j in range(len(track)) if track[j] != track[i] and labels[j].any()]
         shares = {}
         for j in others:
             both = sum(a and b for a, b in zip(labels[i], labels[j], strict=True))
@@ -93,7 +93,7 @@ def test_the_order_of_the_batch_does_not_matter(embeddings, labels):
 def test_an_excerpt_of_the_same_track_is_neither_a_positive_nor_a_negative():
     """A twin of anchor 0, wherever it lies, leaves anchor 0's own loss as it was: nobody else is an anchor of its tag
     but excerpt 1, whose list gets longer. With track numbers of their own the twin would be what anchor 0 looks for."""
-    labels = np.array([[[1], [1], [0], [1]]])
+    labels = np.array([[[1, 0], [1, 0], [0, 1], [1, 0]]])
     of = {}
     for twin in (0, 1):
         rows = np.eye(2)[[[0, 0, 1, twin]]]
@@ -101,6 +101,17 @@ def test_an_excerpt_of_the_same_track_is_neither_a_positive_nor_a_negative():
         np.testing.assert_allclose(value(rows, labels, [0, 1, 2, 0], 1.0), of[twin], rtol=1e-5)
     # By hand, twin at the anchor's place: anchors 0 and 3 log(1 + 1/e), anchor 1 log(2 + 1/e).
     assert of[0] == pytest.approx((2 * np.log(1 + np.exp(-1)) + np.log(2 + np.exp(-1))) / 3)
+
+
+@pytest.mark.parametrize("place", [[1.0, 0.0], [0.0, 1.0]])
+def test_an_excerpt_without_a_tag_is_in_no_list(place):
+    """Wherever it lies; an excerpt with another tag in its place would be one to keep away from."""
+    labels, track = np.array([[[1, 0], [1, 0], [0, 1], [0, 0]]]), [0, 1, 2, 3]
+    without = value(np.eye(2)[[[0, 0, 1]]], labels[:, :3], track[:3])
+    rows = np.concatenate([np.eye(2)[[[0, 0, 1]]], [[place]]], axis=1)
+    np.testing.assert_allclose(value(rows, labels, track), without, rtol=1e-6)
+    labels[0, 3] = [0, 1]
+    assert value(rows, labels, track) > without
 
 
 NO_TAGS, NOBODY = np.zeros([1, 4, 3]), np.eye(4)[np.newaxis]

@@ -5,7 +5,14 @@ import pytest
 import tensorflow as tf
 from sklearn.metrics import log_loss
 
-from tfmir.model.losses import Hinge, all_triplets_hinge, entropy_floor, multi_label_cross_entropy, triplet_hinge
+from tfmir.model.losses import (
+    Hinge,
+    all_triplets_hinge,
+    annotation_weights,
+    entropy_floor,
+    multi_label_cross_entropy,
+    triplet_hinge,
+)
 from tfmir.model.mining import Triplets
 
 
@@ -22,6 +29,19 @@ def test_cross_entropy_agrees_with_scikit_learn_summed_over_tags():
     probabilities = 1 / (1 + np.exp(-logits.astype(np.float64)))
     expected = [log_loss(y, p, labels=[0, 1], normalize=False) for y, p in zip(labels, probabilities, strict=True)]
     np.testing.assert_allclose(multi_label_cross_entropy(tf.constant(labels), tf.constant(logits)), expected, rtol=1e-5)
+
+
+def test_tags_of_a_notion_that_an_excerpt_has_none_of_weigh_less():
+    """Notions a (two tags) and b (one): the first excerpt has a, the second b, the third neither."""
+    labels = tf.constant([[1, 0, 0], [0, 0, 1], [0, 0, 0]])
+    weights = annotation_weights(labels, np.array([0, 0, 1]), unannotated=0.25)
+    np.testing.assert_array_equal(weights, [[1, 1, 0.25], [0.25, 0.25, 1], [0.25, 0.25, 0.25]])
+
+
+def test_weights_are_of_the_summands():
+    logits = tf.constant([[0.0, math.log(3.0)]])
+    loss = multi_label_cross_entropy(tf.constant([[1, 0]]), logits, tf.constant([[0.5, 0.25]]))
+    np.testing.assert_allclose(loss, [0.5 * math.log(2) + 0.25 * math.log(4)], rtol=1e-6)
 
 
 def test_the_floor_is_the_loss_of_knowing_the_frequencies_only():

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -95,3 +97,21 @@ def test_each_split_is_measured_against_its_own_floor(tiny, excerpts):
         found[training] = loss - float(system.above_floor_mean.result())
         assert float(system.loss_mean.result()) == pytest.approx(loss, rel=1e-6)
     assert found == {True: pytest.approx(5 * np.log(2), rel=1e-5), False: pytest.approx(0.0, abs=1e-5)}
+
+
+@pytest.mark.parametrize("kind", ["proxy", "classification", "joint"])
+def test_zeros_of_a_notion_without_any_tag_weigh_what_is_asked(kind, tiny, excerpts):
+    """The first excerpt has both notions, the second genre alone: of its mood, tags 3 and 4, a quarter counts. What is
+    reported above the floor is the paper's loss all the same."""
+    system = tiny(kind)
+    switches = dataclasses.replace(system.params.system, unannotated_weight=0.25, list_weight=0.0, whole_weight=0.0)
+    system.params = dataclasses.replace(system.params, system=switches)
+    labels = np.array([[1, 0, 0, 1, 0], [0, 1, 0, 0, 0]], np.float32)
+    f = system.encode(excerpts(2))
+    loss = float(system.batch_loss(f, {"labels": tf.constant(labels), "track": tf.range(2)}, training=True))
+    p = system.scores(f).numpy().astype(np.float64)
+    entropies = -labels * np.log(p) - (1 - labels) * np.log(1 - p)
+    assert loss == pytest.approx(
+        (entropies[0].sum() + entropies[1, :3].sum() + 0.25 * entropies[1, 3:].sum()) / 2, rel=1e-5
+    )
+    assert float(system.above_floor_mean.result()) == pytest.approx(entropies.sum() / 2, rel=1e-5)

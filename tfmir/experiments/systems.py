@@ -4,7 +4,8 @@ the variants of three."""
 TRIPLET = ("triplet", "triplet_disentangled", "triplet_track")
 PROXY = ("proxy_basic", "proxy")
 CLASSIFICATION = ("classification_plain", "classification", "classification_disentangled")
-ABLATIONS = ("joint_notions", "joint_whole")  # joint without one of its two listwise losses
+# Joint without one thing that it adds, and proxies with the one that is no term of its own.
+ABLATIONS = ("joint_notions", "joint_whole", "joint_zeros", "proxy_annotated")
 RANDOM = ("triplet_random", "triplet_disentangled_random", "triplet_track_random")  # with the paper's random negatives
 JOINT = "joint"  # not in the paper
 PAPER = (*TRIPLET, *PROXY, *CLASSIFICATION)

@@ -20,7 +20,8 @@ class JointSystem(ProxySystem):
 
         loss = proxy + list_weight · sum_s listwise(notion s) + whole_weight · listwise(all tags)
 
-    A notion's term is a mean over its own anchors, so a notion that a tenth of the tracks carry weighs as much as one
+    The proxy loss takes a notion that an excerpt has no tag of for not annotated (`unannotated_weight`), the lists leave it
+    out. A notion's term is a mean over its own anchors, so a notion that a tenth of the tracks carry weighs as much as one
     that all carry. The proxy loss leaves the norms of the sub-spaces free; the term over the whole space sets them.
     """
 

@@ -1,15 +1,18 @@
 """Lists instead of triplets: every excerpt ranks all others of its batch, and those that share more of its tags come
 first. Pure functions of tensors.
 
-For an anchor i and the excerpts j of other tracks, with cosines C and labels y,
+For an anchor i and the excerpts j of other tracks that carry a tag, with cosines C and labels y,
 
     P_ij = J(y_i, y_j) / sum_k J(y_i, y_k)                 the target; J(a, b) = |a ∩ b| / |a ∪ b|, Jaccard's overlap
     Q_ij = exp(C_ij / τ) / sum_k exp(C_ik / τ)             the prediction
     loss_i = -sum_j P_ij log Q_ij                                                                             (1)
 
-An anchor that shares no tag with another track has no target and does not count. The cross-entropy of two
-distributions over a list is ListNet's loss (Cao et al., Learning to Rank: From Pairwise Approach to Listwise Approach,
-ICML 2007); where every track has one tag, (1) is the supervised contrastive loss (Khosla et al., NeurIPS 2020, eq. 2).
+An anchor that shares no tag with another track has no target and does not count. An excerpt without a tag is in no
+list: of a notion that a tenth of the tracks are annotated with, nobody knows how near the others should be.
+
+The cross-entropy of two distributions over a list is ListNet's loss (Cao et al., Learning to Rank: From Pairwise
+Approach to Listwise Approach, ICML 2007); where every track has one tag, (1) is the supervised contrastive loss (Khosla
+et al., NeurIPS 2020, eq. 2).
 
 Under a distribution strategy each replica compares the excerpts of its own share of the batch: nothing is exchanged.
 """
@@ -33,10 +36,11 @@ def listwise(embeddings: tf.Tensor, labels: tf.Tensor, track: tf.Tensor, *, temp
     """
     others = tf.not_equal(track[:, tf.newaxis], track[tf.newaxis])  # [n, n]
     target, is_anchor = neighbours(labels, others)
+    listed = others & tf.reduce_any(labels > 0, axis=-1)[:, tf.newaxis]  # [spaces, n, n]
     cosines = tf.matmul(embeddings, embeddings, transpose_b=True)  # [spaces, n, n]
-    log_prediction = tf.nn.log_softmax(tf.where(others, cosines / temperature, tf.float32.min), axis=-1)
+    log_prediction = tf.nn.log_softmax(tf.where(listed, cosines / temperature, tf.float32.min), axis=-1)
     # An excluded pair is as good as -inf, which times a target of 0 would be NaN.
-    losses = -tf.reduce_sum(target * tf.where(others, log_prediction, 0.0), axis=-1)  # [spaces, n]
+    losses = -tf.reduce_sum(target * tf.where(listed, log_prediction, 0.0), axis=-1)  # [spaces, n]
     anchors = tf.reduce_sum(tf.cast(is_anchor, tf.float32), axis=-1)
     return tf.math.divide_no_nan(tf.reduce_sum(losses, axis=-1), anchors)
 

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfmir.model.layers import SubDense, TagVectors
-from tfmir.model.losses import entropy_floor, multi_label_cross_entropy
+from tfmir.model.losses import annotation_weights, entropy_floor, multi_label_cross_entropy
 from tfmir.model.system import System, Targets
 from tfmir.params import NetworkParams
 from tfmir.vocabulary import Vocabulary
@@ -64,10 +64,14 @@ class TaggingSystem(System):
 
     def _cross_entropy(self, f: tf.Tensor, labels: tf.Tensor, *, training: bool, added: Any = 0.0) -> tf.Tensor:
         """Mean cross-entropy plus a scalar that is `added` to it, and their metrics."""
-        losses = multi_label_cross_entropy(labels, self.logits(f))
+        logits, unannotated = self.logits(f), self.params.system.unannotated_weight
+        losses = plain = multi_label_cross_entropy(labels, logits)
+        if unannotated < 1.0:
+            weights = annotation_weights(labels, self.vocabulary.notion_of_tag, unannotated=unannotated)
+            losses = multi_label_cross_entropy(labels, logits, weights)
         # Means over examples, not over batches: replicas and last batches may differ in size.
         self.loss_mean.update_state(losses + added)
-        self.above_floor_mean.update_state(losses - self.floors[0 if training else 1])
+        self.above_floor_mean.update_state(plain - self.floors[0 if training else 1])
         return tf.reduce_mean(losses) + added
 
 
