@@ -20,9 +20,10 @@ class JointSystem(ProxySystem):
 
         loss = proxy + list_weight · sum_s listwise(notion s) + whole_weight · listwise(all tags)
 
-    The proxy loss takes a notion that an excerpt has no tag of for not annotated (`unannotated_weight`), the lists leave it
-    out. A notion's term is a mean over its own anchors, so a notion that a tenth of the tracks carry weighs as much as one
-    that all carry. The proxy loss leaves the norms of the sub-spaces free; the term over the whole space sets them.
+    The proxy loss takes a notion that an excerpt has no tag of for not annotated (`unannotated_weight`), the lists
+    leave it out. A notion's term is a mean over its own anchors, so a notion that a tenth of the tracks carry weighs as
+    much as one that all carry. The proxy loss leaves the norms of the sub-spaces free; the term over the whole space
+    sets them.
     """
 
     def __init__(self, params: NetworkParams, vocabulary: Vocabulary, **prevalences: Any):
