@@ -55,6 +55,13 @@ def test_shared_tags_are_asked_about_in_every_space(report, run):
     assert "00.flac: cannot be decoded" in text
 
 
+def test_songs_of_the_training_split_are_counted(report, run):
+    """Of songs 01 to 11 it has 01, 04, 08 and 09, and 05 as another file: an MP3 does not sound just like its FLAC."""
+    assert report["trained"] == {"songs": 4, "by": "sound", "same_id": 0, "tracks": 12}
+    text = (run.path / "library/music/report.md").read_text()
+    assert "4 of 11 songs are of the training split: their figures are of memory" in text
+
+
 def test_the_pitch_tells_the_genre_to_the_statistics(report):
     """Songs of one genre have one pitch, of which the log-mel says all: the baseline finds them."""
     assert report["baselines"]["statistics"]["triplets"]["genre"]["mean"] > 0.8

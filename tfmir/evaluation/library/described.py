@@ -36,18 +36,26 @@ class Described:
 
     Attributes:
       source: where it is from, for messages and the report.
-      paths: of the songs, below the library; their ids.
+      paths: of the songs, below the library.
       columns: name -> the values of each song, sorted, each once; none where nothing is said.
+      ids: of the songs in their corpus; empty where these are the paths.
     """
 
     source: str
     paths: tuple[str, ...]
     columns: Mapping[str, tuple[tuple[str, ...], ...]]
+    ids: tuple[str, ...] = ()
 
     def rows(self, numbers: Sequence[int]) -> Described:
         """Some of the songs."""
         columns = {name: tuple(of[number] for number in numbers) for name, of in self.columns.items()}
-        return Described(self.source, tuple(self.paths[number] for number in numbers), columns)
+        ids = tuple(self.ids[number] for number in numbers) if self.ids else ()
+        return Described(self.source, tuple(self.paths[number] for number in numbers), columns, ids)
+
+    @property
+    def track_ids(self) -> tuple[str, ...]:
+        """The id of each song, as a record set of it has it."""
+        return self.ids or self.paths
 
     @property
     def artists(self) -> tuple[str, ...]:
@@ -159,4 +167,5 @@ def _of_corpus(library: str, annotations: str, corpus: str) -> Described:
         album = {ALBUM: [albums[track.track_id]]} if albums else {}
         path = track.path.removeprefix(f"{library.rstrip('/')}/")
         songs.append((path, {**columns, ARTIST: [track.artist_id], **album}))
-    return described(annotations, songs)
+    ids = tuple(track.track_id for track in loaded.tracks)
+    return dataclasses.replace(described(annotations, songs), ids=ids)
