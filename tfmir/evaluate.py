@@ -90,7 +90,7 @@ def main(params: EvaluateParams) -> dict[str, Any]:
 def _refuse(params: EvaluateParams, names: tuple[str, ...], reason: str) -> None:
     for name in names:
         if getattr(params, name) != getattr(EvaluateParams, name):
-            raise UserError(f"--{name} {reason}")
+            raise UserError(f"--{'no' if getattr(params, name) is False else ''}{name} {reason}")
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ def test_columns_are_asked_about_beside_the_report_by_tags(report, run, music, b
 @pytest.mark.parametrize(
     ("rows", "by", "told"),
     [
-        ([], "tempo", "There are: artist, album, Genre, Mood, label"),
+        ([], "tempo", "Columns that can be asked: artist, album, Genre, Mood"),
         ([], "label", "have the value 'one'"),
         ([HEADER, "01.flac,A,B,polka,,x", "02.flac,A,B,polka,,x"], "tags", "no tag that the run knows too"),
         ([HEADER, "01.flac,A,B,rock,,x"], "tags", "none is carried by two songs"),

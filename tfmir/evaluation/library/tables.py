@@ -67,7 +67,7 @@ def _trained(report: Mapping[str, Any]) -> str:
     told += " the training split" + (", by their ids alone" if found["by"] == ID else "")
     told += f": {their} figures are of memory, not of music that is new." if count else "."
     if found["same_id"]:
-        told += f" {found['same_id']} more have the id of a track of it, but another sound, or the same in another encoding."
+        told += f" {found['same_id']} more have the id of a track of it, but another sound, or another encoding of it."
     return told
 
 

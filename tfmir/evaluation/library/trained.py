@@ -1,7 +1,7 @@
 """How many songs of a library a run was trained on: of those, its figures are of memory.
 
-Records keep neither path nor checksum of the audio, but its log-mel: a song is known by the statistics of that, whatever
-it is called. Where no audio was heard, it is known by its id alone.
+Records keep neither path nor checksum of the audio, but its log-mel: a song is known by the statistics of that,
+whatever it is called. Where no audio was heard, it is known by its id alone.
 """
 
 from __future__ import annotations
