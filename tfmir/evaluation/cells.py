@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+FEW_TRACKS = 200
+
 
 def figure(value: float | None) -> str:
     """A number, or a dash.
@@ -22,6 +24,27 @@ def with_interval(value: Mapping[str, float | None] | None) -> str:
     '0.500 [0.250, –]'
     """
     return "–" if value is None else f"{figure(value['mean'])} [{figure(value['low'])}, {figure(value['high'])}]"
+
+
+def number_of(count: int, thing: str) -> str:
+    """A count and what it counts.
+
+    >>> number_of(1, "seed"), number_of(2, "seed")
+    ('1 seed', '2 seeds')
+    """
+    return f"{count} {thing}{'' if count == 1 else 's'}"
+
+
+def few_tracks(count: int, things: str) -> str:
+    """A word of warning where there are so few tracks that 95 % intervals hold less; empty where there are enough.
+
+    >>> few_tracks(FEW_TRACKS, "test tracks")
+    ''
+    """
+    if count >= FEW_TRACKS:
+        return ""
+    told = f"**Few {things}:** with {count}, fewer than {FEW_TRACKS}, the intervals are doubtful: "
+    return told + "a single track moves them, and they tend to be too narrow."
 
 
 def undefined(report: Mapping[str, Any]) -> list[str]:
