@@ -17,6 +17,7 @@ from tfmir import command, files, resources
 from tfmir.errors import UserError
 from tfmir.experiments.systems import ALIASES, ALL
 from tfmir.fields import field
+from tfmir.flags import to_argv
 from tfmir.params import MAX_SEED
 
 _LAUNCH = "launch"
@@ -93,6 +94,7 @@ def main(params: CompareParams) -> None:
         truth=params.truth,
         published=published,
         tsne_tags=params.tsne_tags,
+        command=to_argv(params),
     )
     print(f"\n{report}\nreport: {output / 'report.md'}, figures: {output / 'figures'}")
 

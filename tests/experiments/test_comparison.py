@@ -56,8 +56,11 @@ CONTRASTS += [dataclasses.replace(WINS, id="c", column="CPU time", primary=False
 
 def test_figures_of_the_runs_become_tables_pictures_and_one_file(runs, results, tmp_path):
     output = tmp_path / "out"
-    text = compare(runs, output, tsne_tags="genre/a,b")
-    assert load_results(str(output / "report.json")) == results
+    text = compare(runs, output, tsne_tags="genre/a,b", command=["--seeds=4,5"])
+    stored = load_results(str(output / "report.json"))
+    assert dataclasses.replace(stored, made=None) == results
+    assert stored.made.own["triplet"] == ["--system=triplet"]
+    assert "    python -m tfmir.compare --seeds=4,5\n" in text
     assert text in (output / "report.md").read_text()
     pictures = {path.name for path in (output / "figures").iterdir()}
     assert pictures == set(plots.CAPTIONS)

@@ -20,6 +20,7 @@ from tfmir.experiments.bootstrap import draw_weights, resampled_figures
 from tfmir.experiments.columns import summary
 from tfmir.experiments.contrasts import Contrast
 from tfmir.experiments.findings import JOINT_COLUMNS, Resampled, joint_against_the_best, judge_contrasts
+from tfmir.experiments.made import how_made
 from tfmir.experiments.published import Published
 from tfmir.experiments.results import Results, Side, load_results
 from tfmir.experiments.systems import ALIASES
@@ -40,6 +41,7 @@ def compare(
     truth: bool = False,
     published: Published | None = None,
     tsne_tags: str = "",
+    command: Sequence[str] = (),
 ) -> str:
     """Writes report.json, report.md and figures/ from the `report.json` and `answers.npz` of each run.
 
@@ -52,6 +54,7 @@ def compare(
       truth: whether the evaluations against the truth are compared, too.
       published: figures to stand beside ours.
       tsne_tags: `notion/a,b`: two tags of one notion for the paper's Figure 3; empty: the most frequent two.
+      command: flags of the comparison, which the report names.
 
     Returns:
       The tables as Markdown.
@@ -74,6 +77,7 @@ def compare(
         aliases=aliases,
         labels=_side(opened, reports, "", contrasts),
         truth=_truth(opened, contrasts) if truth else None,
+        made=how_made(opened, command),
     )
     text = comparison_text(results, published=published)
     captions = plots.draw(opened, reports, output / "figures", tsne_tags=tsne_tags)

@@ -19,6 +19,7 @@ from tfmir.experiments.columns import (
     triplet_columns,
 )
 from tfmir.experiments.contrast_tables import findings_sections
+from tfmir.experiments.made import made_section
 from tfmir.experiments.published import Published
 from tfmir.experiments.results import Results, Side
 from tfmir.markdown import table
@@ -71,6 +72,7 @@ def comparison_text(results: Results, *, published: Published | None = None) -> 
             sections += [_SPARSE] if ending else []
             sections += _tables(_Rows(results, side), published, ending)
             sections += findings_sections(side, published=published, ending=ending)
+    sections.append(made_section(results.made, results.labels.columns, results.seeds, results.corpus))
     return "\n".join(sections)
 
 
