@@ -62,6 +62,8 @@ def test_both_say_how_many_songs_are_not_new_and_how_far_the_run_is_above_statis
     shown = f"recall_1_over_statistics`: {ratio['mean']:.3f} [{ratio['low']:.3f}, {ratio['high']:.3f}]"
     assert told in report_text(report)
     assert told in headline(report)
+    assert "**Few songs:** with 12, fewer than 200" in report_text(report)
+    assert "**Few" not in report_text(report | {"songs": 200})
     assert shown in report_text(report)
 
 

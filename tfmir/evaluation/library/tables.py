@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tfmir.corpora.spelling import one_line
-from tfmir.evaluation.cells import undefined, with_interval
+from tfmir.evaluation.cells import few_tracks, undefined, with_interval
 from tfmir.evaluation.library.figures import BY_PRODUCT, OTHERS
 from tfmir.evaluation.library.trained import ID
 from tfmir.evaluation.retrieval import KS
@@ -24,9 +24,7 @@ _NOTE = (
 
 def report_text(report: Mapping[str, Any]) -> str:
     """The whole report."""
-    head = (
-        f"# {report['run']} on {one_line(report['library'])}\n\n{_summary(report)}\n\n{_trained(report)}\n\n{_NOTE}\n"
-    )
+    head = f"# {report['run']} on {one_line(report['library'])}\n\n{_summary(report)}\n\n{_doubts(report)}\n\n{_NOTE}\n"
     sections = [
         head,
         *_tables(report),
@@ -40,9 +38,9 @@ def report_text(report: Mapping[str, Any]) -> str:
 
 
 def headline(report: Mapping[str, Any]) -> str:
-    """What is asked, of how many songs that are not new, the tables, the ratios, and what is not defined."""
+    """What is asked, how far it is to be trusted, the tables, the ratios, and what is not defined."""
     ratios = [f"{name}: {with_interval(value)}" for name, value in report["ratios"].items()]
-    head = [_summary(report), _trained(report), ""]
+    head = [_summary(report), _doubts(report), ""]
     return "\n".join([*head, *_tables(report), *ratios, *(f"not defined: {line}" for line in undefined(report))])
 
 
@@ -56,8 +54,12 @@ def _summary(report: Mapping[str, Any]) -> str:
     )
 
 
+def _doubts(report: Mapping[str, Any]) -> str:
+    """How many songs the run has learnt from, and whether they are few."""
+    return "\n\n".join(filter(None, [_trained(report), few_tracks(report["songs"], "songs")]))
+
+
 def _trained(report: Mapping[str, Any]) -> str:
-    """How many songs the run has learnt from."""
     found = report["trained"]
     if found is None:
         return "How many songs the run was trained on is not known: its records are not where they were."
