@@ -35,6 +35,17 @@ def number_of(count: int, thing: str) -> str:
     return f"{count} {thing}{'' if count == 1 else 's'}"
 
 
+def duration(seconds: float) -> str:
+    """A time in the unit that suits it.
+
+    >>> duration(90), duration(5400), duration(30)
+    ('1.5 minutes', '1.5 hours', '30 seconds')
+    """
+    if seconds < 60:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.1f} minutes" if seconds < 3600 else f"{seconds / 3600:.1f} hours"
+
+
 def few_tracks(count: int, things: str) -> str:
     """A word of warning where there are so few tracks that 95 % intervals hold less; empty where there are enough.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tfmir.evaluation.cells import few_tracks, number_of
+from tfmir.evaluation.cells import duration, few_tracks, number_of
 from tfmir.evaluation.cells import figure as _figure
 from tfmir.evaluation.cells import undefined as _undefined
 from tfmir.evaluation.cells import with_interval as _interval
@@ -56,8 +56,8 @@ def _beyond(report: Mapping[str, Any]) -> list[str]:
         f"* R@1 over that of statistics: {_interval(value)} (`{name}`)\n" for name, value in report["ratios"].items()
     ]
     if (training := report["training"]) is not None:
-        hours = f"{training['cpu_seconds'] / 3600:.2f} hours of CPU time, {training['seconds'] / 3600:.2f} of the clock"
-        lines.append(f"* Training: {number_of(training['epochs'], 'epoch')}, {hours}\n")
+        times = f"{duration(training['cpu_seconds'])} of CPU time, {duration(training['seconds'])} by the clock"
+        lines.append(f"* Training: {number_of(training['epochs'], 'epoch')}, {times}\n")
     if report["human"]:
         lines.append(f"* A{_listeners(report['human'])[1:]}\n")
     return ["".join(lines)] if lines else []

@@ -9,16 +9,18 @@ import shlex
 from collections.abc import Mapping, Sequence
 
 import tfmir
+from tfmir.corpora.demo.demo import SPLIT_SIZES
+from tfmir.data.records import Manifest
 from tfmir.data.run_records import records_of
 from tfmir.errors import UserError
-from tfmir.evaluation.cells import number_of
+from tfmir.evaluation.cells import duration, number_of
 from tfmir.experiments.columns import Summary
 from tfmir.flags import to_argv
 from tfmir.markdown import table
 from tfmir.run_directory import Run
 
 _LIBRARIES = ("tensorflow", "keras", "numpy")
-_SEED = "--seed="
+_SEED, _DEMO = "--seed=", "demo"
 _OF_EVALUATE, _OF_TABLES = ("--truth", "--human_triplets", "--audio_dir"), ("--published",)
 _REWRITE = "python -m tfmir.compare --stored=report.json --output=again"
 
@@ -29,6 +31,7 @@ class Made:
 
     Attributes:
       command: flags of the comparison.
+      prepare: flags that make records of the demo, but for a `--demo_seed`, which is not kept; of other corpora none.
       records: where the records were, on the machine of the comparison.
       fingerprint: of what is in them.
       tracks: split -> how many; empty where the records were no longer there.
@@ -39,6 +42,7 @@ class Made:
     """
 
     command: list[str]
+    prepare: list[str]
     records: str
     fingerprint: str
     tracks: dict[str, int]
@@ -58,10 +62,12 @@ def how_made(runs: Mapping[str, Sequence[Run]], command: Sequence[str] = ()) -> 
     first = next(iter(runs.values()))[0]
     flags = {system: _without_seed(group[0]) for system, group in runs.items()}
     shared = [flag for flag in _without_seed(first) if all(flag in of for of in flags.values())]
-    tracks, annotated = _splits(first)
+    manifest = _manifest(first)
+    tracks, annotated = _splits(manifest) if manifest else ({}, {})
     libraries = {name: importlib.metadata.version(name) for name in _LIBRARIES}
     return Made(
         command=list(command),
+        prepare=_prepare(manifest) if manifest else [],
         records=first.records,
         fingerprint=first.fingerprint,
         tracks=tracks,
@@ -90,20 +96,31 @@ def _without_seed(run: Run) -> list[str]:
     return [flag for flag in to_argv(run.params) if not flag.startswith(_SEED)]
 
 
-def _splits(run: Run) -> tuple[dict[str, int], dict[str, dict[str, float]]]:
-    """Tracks of every split, and the share that carries a tag of each notion."""
+def _manifest(run: Run) -> Manifest | None:
+    """Of the records; None where they were moved or removed: the runs are compared all the same."""
     try:
-        run, manifest = records_of(run)
-    except UserError:  # they were moved, or removed: the runs were compared all the same
-        return {}, {}
+        return records_of(run)[1]
+    except UserError:
+        return None
+
+
+def _splits(manifest: Manifest) -> tuple[dict[str, int], dict[str, dict[str, float]]]:
+    """Tracks of every split, and the share that carries a tag of each notion."""
     splits = {name: split for name, split in manifest.splits.items() if split.tracks}
+    notions = manifest.vocabulary.notions
     return {name: split.tracks for name, split in splits.items()}, {
-        name: {
-            notion: count / split.tracks
-            for notion, count in zip(manifest.vocabulary.notions, split.notion_counts, strict=True)
-        }
+        name: {notion: count / split.tracks for notion, count in zip(notions, split.notion_counts, strict=True)}
         for name, split in splits.items()
     }
+
+
+def _prepare(manifest: Manifest) -> list[str]:
+    if manifest.corpus != _DEMO:
+        return []
+    scale = manifest.splits["train"].tracks / SPLIT_SIZES["train"]
+    shares = ",".join(f"{notion}={share:g}" for notion, share in (manifest.annotated or {}).items())
+    flags = [f"--corpus={_DEMO}", f"--demo_scale={scale:g}" if scale != 1 else "", shares and f"--annotated={shares}"]
+    return [flag for flag in flags if flag]
 
 
 def _records(made: Made | None, corpus: str) -> list[str]:
@@ -138,10 +155,10 @@ def _effort(columns: Summary) -> list[str]:
     if not epochs:
         return []
     least, most = int(min(epochs)), int(max(epochs))
-    each = str(least) if least == most else f"{least} to {most}"
+    each = number_of(least, "epoch") if least == most else f"{least} to {most} epochs"
     return [
-        f"{number_of(len(epochs), 'run')} of {each} epochs: {sum(cpu) / 3600:.1f} hours of CPU time and "
-        f"{sum(wall) / 3600:.1f} hours one after the other, in training and validation (epochs × their median)."
+        f"{number_of(len(epochs), 'run')} of {each}: {duration(sum(cpu))} of CPU time, and by the clock "
+        f"{duration(sum(wall))} one after the other, in training and validation (epochs × their median)."
     ]
 
 
@@ -170,14 +187,17 @@ def _commands(made: Made | None, seeds: Mapping[str, Sequence[int]]) -> str:
     seed = seeds[system][0] if seeds.get(system) else 0
     run = f"--run=runs/{system}-{seed}"
     train = [f"--records={made.records}", run, *made.shared, *flags, f"{_SEED}{seed}"]
+    prepare = [*made.prepare, f"--output={made.records}"]
     lines = [
+        *([f"python -m tfmir.prepare {shlex.join(prepare)}"] if made.prepare else []),
         f"python -m tfmir.compare {shlex.join(made.command)}".rstrip(),
         f"python -m tfmir.train {shlex.join(train)}",
         f"python -m tfmir.evaluate {shlex.join([run, *_taken(made, _OF_EVALUATE)])}",
         f"{_REWRITE} {shlex.join(_taken(made, _OF_TABLES))}".rstrip(),
     ]
     return (
-        "\nAll of it, the training and the evaluation of one run, and these tables alone are made again by\n\n"
+        f"\n{'The records, all' if made.prepare else 'All'} of it, the training and the evaluation of one run, and "
+        "these tables alone are made again by\n\n"
         + "".join(f"    {line}\n" for line in lines)
         + "\nOther libraries and other machines round differently: figures are then those of another seed.\n"
     )
