@@ -75,7 +75,8 @@ def main(params: CompareParams) -> None:
     from tfmir.experiments.published import load_published
     from tfmir.experiments.queue import Job, run_jobs
 
-    published, contrasts = load_published(params.published), load_contrasts(params.contrasts)
+    published = load_published(params.published)
+    contrasts = load_contrasts(params.contrasts, launch=params.launch)
     votes_on_songs(params.human_triplets, params.audio_dir)
     runs = {system: [output / f"{system}-{seed}" for seed in of_system] for system, of_system in seeds.items()}
     jobs = [

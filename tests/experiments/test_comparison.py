@@ -103,10 +103,12 @@ def test_systems_may_have_different_numbers_of_runs(runs, tmp_path):
 def test_the_other_name_of_a_system_has_a_row_and_is_neither_judged_nor_drawn_twice(runs, rows, tmp_path):
     named = {"classification": runs["plain"], "triplet": runs["triplet"]}
     asked = ["triplet", "proxy_basic", "classification"]
-    text = compare(named, tmp_path / "out", rows=asked, contrasts=CONTRASTS)
+    of_alias = dataclasses.replace(WINS, id="d", less="proxy_basic")
+    text = compare(named, tmp_path / "out", rows=asked, contrasts=[*CONTRASTS, of_alias])
     stored = load_results(str(tmp_path / "out/report.json"))
     assert (stored.aliases, list(stored.switches)) == ({"proxy_basic": "classification"}, asked)
     assert set(stored.labels.columns["R@1"]) == {"classification", "triplet"}
+    assert [(found.contrast.id, found.contrast.less) for found in stored.labels.contrasts] == [("d", "classification")]
     table = rows(text, "Table 1: training time, retrieval, tagging")
     assert list(table) == asked
     assert table["proxy_basic"]["R@1"] == table["classification"]["R@1"] == "0.100 ± 0.000"

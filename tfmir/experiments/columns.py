@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -76,6 +77,14 @@ def triplet_columns(notions: Sequence[str]) -> dict[str, list[str]]:
         "whole space": [*(f"{notion} whole space" for notion in notions), WHOLE_SPACE],
         "sub-space": [*(f"{notion} sub-space" for notion in notions), SUBSPACES],
     }
+
+
+def is_column(name: str) -> bool:
+    """Whether it is a column of some comparison, whatever its notions are; `TRIPLETS` is one."""
+    notion = "NOTION"
+    layout = [*tables([notion]).values(), *triplet_columns([notion]).values(), [TRIPLETS]]
+    patterns = [re.escape(column).replace(notion, r"\S+") for columns in layout for column in columns]
+    return any(re.fullmatch(pattern, name) for pattern in patterns)
 
 
 def mean_or_none(values: Sequence[float | None]) -> float | None:

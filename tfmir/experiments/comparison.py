@@ -18,7 +18,7 @@ from tfmir.evaluation.report import SCHEMA_VERSION as REPORT_VERSION
 from tfmir.experiments import plots
 from tfmir.experiments.bootstrap import draw_weights, resampled_figures
 from tfmir.experiments.columns import summary
-from tfmir.experiments.contrasts import Contrast
+from tfmir.experiments.contrasts import Contrast, of_trained
 from tfmir.experiments.findings import JOINT_COLUMNS, Resampled, joint_against_the_best, judge_contrasts
 from tfmir.experiments.made import how_made
 from tfmir.experiments.published import Published
@@ -66,7 +66,7 @@ def compare(
     opened = {system: [load_run(str(path)) for path in paths] for system, paths in runs.items()}
     reports = {system: [_load(run.path) for run in of_seeds] for system, of_seeds in opened.items()}
     first = next(iter(opened.values()))[0]
-    rows = rows or list(runs)
+    rows, contrasts = rows or list(runs), of_trained(contrasts, runs)
     aliases = {system: ALIASES[system] for system in rows if system not in runs}
     results = Results(
         corpus=first.corpus,
