@@ -13,7 +13,8 @@ import soundfile
 
 from tests.fixtures.cluster import no_cluster, started_scheduler
 from tests.fixtures.commands import called
-from tfmir.data.records import load_manifest, read_tracks
+from tfmir.data.manifest import load_manifest
+from tfmir.data.records import read_tracks
 from tfmir.errors import UserError
 from tfmir.prepare import PrepareParams, build, main
 

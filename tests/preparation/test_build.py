@@ -10,7 +10,8 @@ import pytest
 import soundfile
 
 from tfmir.corpora.corpus import Corpus, Track
-from tfmir.data.records import load_manifest, read_tracks
+from tfmir.data.manifest import load_manifest
+from tfmir.data.records import read_tracks
 from tfmir.errors import UserError
 from tfmir.files import locked
 from tfmir.params import FeatureParams

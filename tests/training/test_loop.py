@@ -14,8 +14,8 @@ import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from tfmir.data.manifest import Split, load_manifest
 from tfmir.data.pipeline import training_set
-from tfmir.data.records import Split, load_manifest
 from tfmir.errors import UserError
 from tfmir.inference.weights import load_system
 from tfmir.params import EncoderParams, FeatureParams, PipelineParams, RunParams, SystemParams, TrainParams

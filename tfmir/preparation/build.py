@@ -12,14 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from tfmir import files
 from tfmir.corpora.corpus import SPLITS, Corpus, Track
-from tfmir.data.records import (
-    MANIFEST,
-    Manifest,
-    Shard,
-    Split,
-    load_manifest,
-    save_manifest,
-)
+from tfmir.data.manifest import MANIFEST, Manifest, Shard, Split, load_manifest, save_manifest
 from tfmir.errors import UserError
 from tfmir.params import FeatureParams
 from tfmir.preparation.engine import run_tasks

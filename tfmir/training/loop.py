@@ -12,8 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfmir import files
+from tfmir.data.manifest import Manifest, Split, check_features, load_manifest
 from tfmir.data.pipeline import fixed_excerpts, training_set, validation_set
-from tfmir.data.records import Manifest, Split, check_features, load_manifest
 from tfmir.errors import UserError
 from tfmir.model.build import build_system
 from tfmir.model.system import System

@@ -12,7 +12,8 @@ from tfmir import files
 from tfmir.catalogue.embedded_set import open_set, vectors
 from tfmir.catalogue.embeddings import MARK
 from tfmir.corpora.spelling import one_line
-from tfmir.data.records import MANIFEST, check_features, load_manifest, missing_shards, read_tracks
+from tfmir.data.manifest import MANIFEST, check_features, load_manifest, missing_shards
+from tfmir.data.records import read_tracks
 from tfmir.errors import UserError
 from tfmir.evaluation.baselines import statistics_features
 from tfmir.evaluation.library.described import ARTIST, Described, describe, described
