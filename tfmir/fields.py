@@ -19,9 +19,16 @@ def field(default: Any, help_text: str, **bounds: Any) -> Any:
       default: its type is the flag's type.
       help_text: what `--help` says; numbers of the paper name their section.
       **bounds: `lower`, `upper` (inclusive), `above` (exclusive lower bound), `choices`; `path` for what is a path:
-        `True`, `"list"` for several with commas between them, `"or name"` for what may be a name instead.
+        `True`, `"list"` for several with commas between them, `"or name"` for what may be a name instead; `only`: the
+        one kind of system or encoder that makes use of it.
     """
     return dataclasses.field(default=default, metadata={"help": help_text, **bounds})
+
+
+def in_use(params: Any, kind: str) -> dict[str, Any]:
+    """Name -> value of the fields that mean something to one kind of what a dataclass describes (`only`)."""
+    fields = dataclasses.fields(params)
+    return {f.name: getattr(params, f.name) for f in fields if f.metadata.get("only", kind) == kind}
 
 
 def to_dict(params: Any) -> dict[str, Any]:

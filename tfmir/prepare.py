@@ -18,7 +18,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from tfmir import command, files
+from tfmir import command, files, folders
 from tfmir.errors import UserError
 from tfmir.fields import field
 from tfmir.params import MAX_SEED
@@ -164,8 +164,6 @@ def load_corpus(params: PrepareParams) -> Corpus:
     Raises:
       UserError: flags that do not go together, or bad annotations.
     """
-    from tfmir.corpora.audio_files import require_folder
-
     if params.annotated and params.corpus != "demo":
         raise UserError(
             f"--annotated={params.annotated} is for --corpus=demo, whose whole truth is known: {params.corpus} has the "
@@ -183,7 +181,7 @@ def load_corpus(params: PrepareParams) -> Corpus:
     if not params.annotations:
         raise UserError(f"--annotations is empty: name the label files of {params.corpus} as they are published")
     if params.audio:
-        require_folder(params.audio)
+        folders.require_folder("audio_dir", params.audio)
     module = importlib.import_module(f"tfmir.corpora.{params.corpus}")
     corpus: Corpus = module.load(params.audio, params.annotations, grouping=params.vocabulary)
     return corpus

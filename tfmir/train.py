@@ -11,7 +11,8 @@ import dataclasses
 import os
 import sys
 
-from tfmir import command
+from tfmir import command, folders
+from tfmir.data.manifest import MANIFEST
 from tfmir.errors import UserError
 from tfmir.fields import field
 from tfmir.params import RunParams
@@ -34,13 +35,23 @@ def main(params: TrainCommand) -> None:
         raise UserError(
             "no run given: name it with --run=runs/<name>, or take a flag file: --flagfile=launch/proxy.flags"
         )
-    if params.records == DEMO_RECORDS and not os.path.exists(f"{params.records}/manifest.json"):
-        from tfmir import prepare
+    # Wrong paths and settings are told here, before TensorFlow is imported, which takes seconds.
+    folders.require_writable("run", params.run)
+    make_missing_demo(params.records)
+    from tfmir.training.asked import asked_run
 
-        prepare.build(prepare.PrepareParams(corpus="demo", output=params.records))
+    asked_run(params.run, params.settings, params.records)
     from tfmir.training.loop import start
 
     start(params.run, params.settings, params.records, command_line=sys.argv[1:])
+
+
+def make_missing_demo(records: str) -> None:
+    """Makes the demo's records where they are asked for and not there; any others are the user's own."""
+    if records == DEMO_RECORDS and not os.path.exists(f"{records}/{MANIFEST}"):
+        from tfmir import prepare
+
+        prepare.build(prepare.PrepareParams(corpus="demo", output=records))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tfmir import files
+from tfmir import files, folders
 from tfmir.catalogue.embedded_set import open_set, vectors
 from tfmir.catalogue.embeddings import MARK
 from tfmir.corpora.spelling import one_line
@@ -55,8 +55,7 @@ def open_source(run: Run, library: str, annotations: str) -> Source:
         other features, or annotations that cannot be read.
     """
     place = files.to_path(library)
-    if not place.is_dir():
-        raise UserError(f"--library={library}: no such folder")
+    folders.require_folder("library", library)
     if (place / MARK).exists():
         return _of_embeddings(run, library, annotations)
     if (place / MANIFEST).exists():
