@@ -59,7 +59,9 @@ def open_run(run: Run) -> None:
       UserError: the directory holds a run of another setting; names the first difference.
     """
     refuse_other_run(run)
-    files.write_json(run.path / "params.json", _to_json(run))
+    path, asked = run.path / "params.json", _to_json(run)
+    if not path.exists() or files.read_json(path) != asked:
+        files.write_json(path, asked)
 
 
 def refuse_other_run(run: Run) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
+from collections.abc import Sequence
 
 from tfmir import command, folders
 from tfmir.data.manifest import MANIFEST
@@ -31,6 +32,15 @@ class TrainCommand:
 
 def main(params: TrainCommand) -> None:
     """Trains, or goes on training, one run."""
+    train(params, sys.argv[1:])
+
+
+def train(params: TrainCommand, command_line: Sequence[str]) -> None:
+    """Trains, or goes on training, one run; the command line is kept in it.
+
+    Raises:
+      UserError: no run is named, or what is asked for cannot be trained.
+    """
     if not params.run:
         raise UserError(
             "no run given: name it with --run=runs/<name>, or take a flag file: --flagfile=launch/proxy.flags"
@@ -43,7 +53,7 @@ def main(params: TrainCommand) -> None:
     asked_run(params.run, params.settings, params.records)
     from tfmir.training.loop import start
 
-    start(params.run, params.settings, params.records, command_line=sys.argv[1:])
+    start(params.run, params.settings, params.records, command_line=command_line)
 
 
 def make_missing_demo(records: str) -> None:

@@ -22,7 +22,7 @@ from tfmir.run_directory import Run, locked, open_run
 from tfmir.training.asked import asked_run
 from tfmir.training.callbacks import ProgressBar, ScheduleAndBackup, TensorBoardLog
 from tfmir.training.prototypes import store_prototypes
-from tfmir.training.strategy import check_shares, count_replicas, make_strategy
+from tfmir.training.strategy import check_shares, count_replicas, make_strategy, precision_kept
 
 
 def start(path: str, params: RunParams, records: str, *, command_line: Sequence[str] = ()) -> None:
@@ -42,7 +42,7 @@ def start(path: str, params: RunParams, records: str, *, command_line: Sequence[
     check_shares(params, count_replicas(params.training))
     is_new = not (run.path / "params.json").exists()
     open_run(run)
-    with locked(run):
+    with locked(run), precision_kept():
         try:
             (run.path / "flags.txt").write_text(" ".join(command_line) + "\n", encoding="utf-8")
             train(run, manifest)
