@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tfmir.evaluation.cells import ON_SCREEN
 from tfmir.evaluation.cells import figure as _figure
 from tfmir.evaluation.cells import undefined as _undefined
 from tfmir.evaluation.cells import with_interval as _interval
@@ -31,7 +32,7 @@ def headline(report: dict[str, Any]) -> str:
         spaces = {"whole space": human["whole"], **by_product, **human["subspaces"]}
         found = ", ".join(f"{name} {_interval(value)}" for name, value in spaces.items())
         lines.append(f"agreement with {human['votes']} votes of listeners on {human['triplets']} triplets: {found}")
-    return "\n".join([*lines, *(f"not defined: {line}" for line in _undefined(report))])
+    return "\n".join([*lines, *(f"not defined: {line}" for line in _undefined(report, most=ON_SCREEN))])
 
 
 def contenders(report: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tfmir.corpora.spelling import one_line
-from tfmir.evaluation.cells import undefined, with_interval
+from tfmir.evaluation.cells import ON_SCREEN, undefined, with_interval
 from tfmir.evaluation.library.figures import BY_PRODUCT, OTHERS
 from tfmir.evaluation.retrieval import KS
 from tfmir.markdown import table
@@ -31,9 +31,8 @@ def report_text(report: Mapping[str, Any]) -> str:
 def headline(report: Mapping[str, Any]) -> str:
     """What is asked, the tables, the ratios to statistics, and what is not defined."""
     ratios = [f"{name}: {with_interval(value)}" for name, value in report["ratios"].items()]
-    return "\n".join(
-        [_summary(report), "", *_tables(report), *ratios, *(f"not defined: {line}" for line in undefined(report))]
-    )
+    missing = [f"not defined: {line}" for line in undefined(report, most=ON_SCREEN)]
+    return "\n".join([_summary(report), "", *_tables(report), *ratios, *missing])
 
 
 def _summary(report: Mapping[str, Any]) -> str:
