@@ -61,8 +61,8 @@ def check_shares(text: str, shares: Mapping[str, float], *, tracks: int) -> None
             enough = min(1.0, _LEAST / tracks)
             raise UserError(
                 f"--annotated={text}: {notion}={share:g} leaves {kept} of {tracks} training tracks with a tag of "
-                f"{notion}, and {_LEAST} at least are needed, for two to share one: give {notion}={enough:.2g} or more, or a "
-                "larger --demo_scale"
+                f"{notion}, and {_LEAST} at least are needed, for two to share one: give {notion}={enough:.2g} or "
+                "more, or a larger --demo_scale"
             )
 
 
