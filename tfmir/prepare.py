@@ -62,8 +62,8 @@ class PrepareParams:
     strict: bool = field(False, "refuse a corpus with an artist in more than one split instead of warning")
     demo_scale: float = field(
         1.0,
-        "size of the demo corpus, 1: 1200 train, 200 validation, 400 test; 0.03 is the smallest at which every system "
-        "trains, also with the shares of --annotated below: smaller ones may give triplets nothing to validate with",
+        "size of the demo corpus, 1: 1200 train, 200 validation, 400 test; every system trains from 0.03 on, with the "
+        "shares that --annotated names below from 0.1 on: smaller ones may give triplets nothing to validate with",
         above=0.0,
         upper=10.0,
     )
