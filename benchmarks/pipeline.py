@@ -19,8 +19,9 @@ command.set_environment()
 
 import tensorflow as tf
 
+from tfmir.data.manifest import load_manifest, shard_paths
 from tfmir.data.pipeline import training_batches
-from tfmir.data.records import FEATURE_SPEC, load_manifest, shard_paths
+from tfmir.data.records import FEATURE_SPEC
 from tfmir.params import FeatureParams, PipelineParams
 
 RECORDS = sys.argv[1] if len(sys.argv) > 1 else "tfrecords/demo"

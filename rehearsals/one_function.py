@@ -18,8 +18,8 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
+from tfmir.data.manifest import Manifest, load_manifest
 from tfmir.data.pipeline import training_set
-from tfmir.data.records import Manifest, load_manifest
 from tfmir.figures import COLOURS, legend, log_ticks, plt, save
 from tfmir.model.build import build_system
 from tfmir.model.equivalence import map_weights

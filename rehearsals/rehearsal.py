@@ -38,7 +38,8 @@ from memory import watch_memory
 
 from tfmir.corpora.corpus import SPLITS, stable_fraction
 from tfmir.data.audio import decode
-from tfmir.data.records import load_manifest, read_tracks
+from tfmir.data.manifest import load_manifest
+from tfmir.data.records import read_tracks
 from tfmir.params import FeatureParams
 from tfmir.preparation.writer import compute
 

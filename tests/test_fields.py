@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from tfmir.errors import UserError
-from tfmir.fields import check, from_dict, to_dict
+from tfmir.fields import check, from_dict, in_use, to_dict
 from tfmir.params import MAX_SEED, EncoderParams, RunParams, SystemParams, TrainParams
 
 
@@ -52,3 +52,9 @@ def test_bounds_themselves_are_allowed():
     check(SystemParams(margin=0.0))
     check(TrainParams(epochs=1, max_cuts=0, seed=0))
     check(TrainParams(seed=MAX_SEED))
+
+
+def test_settings_of_another_kind_are_not_in_use():
+    assert in_use(SystemParams(), "proxy") == {"system": "proxy", "disentangled": True, "normalized": True}
+    assert {"margin", "negatives", "track_weight"} < set(in_use(SystemParams(), "triplet"))
+    assert "blocks" not in in_use(EncoderParams(), "statistics")

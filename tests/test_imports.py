@@ -2,6 +2,7 @@
 
 import ast
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -19,6 +20,7 @@ GROUND = {
     "stores",
     "remote",
     "files",
+    "folders",
     "resources",
     "flag_files",
     "flags",
@@ -135,3 +137,26 @@ def test_help_loads_neither_tensorflow_nor_tensorboard_nor_the_training_loop(com
 def test_every_module_has_a_test_file_in_the_same_place(module):
     path = KNOWN[module].relative_to(PACKAGE)
     assert (pathlib.Path(__file__).parent / path.parent / f"test_{path.name}").exists()
+
+
+WRONG_PATHS = {
+    "train": ["--run=runs/a", "--records=nowhere"],
+    "train to a file": ["--run=/dev/null/a"],
+    "train by a missing flag file": ["--flagfile=nowhere.flags"],
+    "evaluate": ["--run=nowhere"],
+    "evaluate on a library": ["--run=nowhere", "--library=nowhere"],
+    "export": ["--run=nowhere"],
+    "embed": ["--run=nowhere", "--library=docs"],
+    "search": ["--run=nowhere", "--like=a"],
+    "tune": ["--records=nowhere", "--system=triplet"],
+    "compare": ["--systems=proxy", "--settings=nowhere.flags"],
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_PATHS)
+def test_a_wrong_path_is_told_before_tensorflow_is_loaded(wrong, tmp_path):
+    words = [sys.executable, "-X", "importtime", "-m", f"tfmir.{wrong.split()[0]}", *WRONG_PATHS[wrong]]
+    result = subprocess.run(words, capture_output=True, text=True, cwd=PACKAGE.parent)
+    assert result.returncode == 2
+    assert re.search(r"(?m)^error: .*(nowhere|/dev/null/a)", result.stderr)
+    assert not re.search(r"(?m)\| +tensorflow$", result.stderr)

@@ -19,7 +19,8 @@ from tfmir.catalogue.library import folder_library
 from tfmir.catalogue.parts import Job
 from tfmir.corpora import folder
 from tfmir.corpora.audio_files import list_audio
-from tfmir.data.records import load_manifest, read_tracks, shard_name
+from tfmir.data.manifest import load_manifest, shard_name
+from tfmir.data.records import read_tracks
 from tfmir.preparation import build
 from tfmir.preparation.build import build_records
 from tfmir.preparation.inspection import inspect_corpus

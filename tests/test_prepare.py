@@ -13,7 +13,8 @@ import soundfile
 
 from tests.fixtures.cluster import no_cluster, started_scheduler
 from tests.fixtures.commands import called
-from tfmir.data.records import load_manifest, read_tracks
+from tfmir.data.manifest import load_manifest
+from tfmir.data.records import read_tracks
 from tfmir.errors import UserError
 from tfmir.prepare import PrepareParams, build, main
 
@@ -218,7 +219,7 @@ def test_a_sparse_demo_and_its_complete_twin_share_audio_and_truth(tmp_path, mon
 
 def test_the_plain_demo_and_that_of_zipf_are_never_taken_for_each_other(tmp_path, monkeypatch, renders):
     monkeypatch.chdir(tmp_path)
-    small = ["--corpus=demo", "--demo_scale=0.01"]
+    small = ["--corpus=demo", "--demo_scale=0.02"]
     called("prepare", *small, f"--annotated={MSD}")
     called("prepare", *small)
     assert {path.name for path in (tmp_path / "audio").iterdir()} == {"demo", "demo_zipf"}
@@ -237,7 +238,7 @@ def test_a_report_on_the_sparse_demo_renders_nothing_and_tells_its_shares(tmp_pa
     assert renders == []
     told = capsys.readouterr().out
     assert "| tracks | 1200 | 200 | 400 | 1800 |" in told
-    assert "| mood | 13.0% | 13.0% | 13.0% | 13.0% | 13.0% |" in told
+    assert "| mood | 13% | 13% | 13% | 13% | 13% |" in told
     report = json.loads((tmp_path / "tfrecords/demo_sparse/corpus.json").read_text())
     genres = [report["truth"][f"genre/{tag}"]["train"] for tag in ("rock", "house", "jazz", "bossa")]
     assert genres == [pytest.approx(1200 / 2.45 / rank, abs=2) for rank in (1, 2, 3, 4)]
@@ -248,6 +249,13 @@ def test_a_report_on_the_sparse_demo_renders_nothing_and_tells_its_shares(tmp_pa
     [
         ({"corpus": "folder", "audio_dir": "x", "annotated": MSD}, "--annotated=genre.* is for --corpus=demo, whose"),
         ({"annotated": "genre=1"}, "nothing is said of mood, instrument, era"),
+        (
+            {"annotated": MSD.replace("0.11", "0.0001")},
+            "era=0.0001 leaves 0 of 1200 training tracks with a tag of era, and 2 at least .*: give era=0.0017 or more",
+        ),
+        ({"annotated": MSD, "demo_scale": 0.01}, "era=0.11 leaves 1 of 12 training .* or a larger --demo_scale"),
+        ({"annotated": MSD, "annotations": "tags.csv"}, "--annotations does not go with --corpus=demo, whose tags"),
+        ({"licence": "mine"}, "--licence does not go with --corpus=demo"),
         ({"corpus": "msd", "audio_dir": "x"}, "--annotations is empty: name the label files of msd"),
         ({"corpus": "jamendo", "audio_dir": "x", "tags": "json"}, "--tags=json is for --corpus=folder"),
         ({"corpus": "jamendo", "audio_dir": "nowhere", "annotations": "x"}, "--audio_dir=nowhere: no such folder"),

@@ -55,6 +55,7 @@ def test_the_demo_is_built_where_it_is_wanted_and_missing(tmp_path, monkeypatch,
     monkeypatch.chdir(tmp_path)
     calls = []
     monkeypatch.setattr("tfmir.prepare.build", lambda params: calls.append((params.corpus, params.output)))
+    monkeypatch.setattr("tfmir.training.asked.asked_run", lambda *_: None)
     monkeypatch.setattr("tfmir.training.loop.start", lambda *args, **kwargs: None)
     if records:
         (tmp_path / "tfrecords/demo").mkdir(parents=True)
@@ -65,6 +66,7 @@ def test_the_demo_is_built_where_it_is_wanted_and_missing(tmp_path, monkeypatch,
 
 def test_flags_become_the_parameters_of_the_run(monkeypatch):
     started = []
+    monkeypatch.setattr("tfmir.training.asked.asked_run", lambda *_: None)
     monkeypatch.setattr("tfmir.training.loop.start", lambda *args, **kwargs: started.append((*args, kwargs)))
     monkeypatch.setattr("sys.argv", ["train", "--margin=0.3"])
     called("train", "--run=runs/a", "--records=r", "--system=triplet", "--margin=0.3")

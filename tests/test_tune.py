@@ -73,6 +73,7 @@ def test_a_store_is_refused_as_the_place_of_the_trials():
 )
 def test_what_is_varied_becomes_the_space_of_the_search(monkeypatch, flags, choices, ranges):
     asked = []
+    monkeypatch.setattr("tfmir.tune.load_manifest", lambda _: None)
     monkeypatch.setattr("tfmir.experiments.tuning.tune", asked.append)
     called("tune", *flags, "--max_trials=3", "--objective=val_roc_auc", "--records=tfrecords/mine", "--seed=2")
     (wanted,) = asked

@@ -24,7 +24,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from tfmir import quiet, remote
+from tfmir import folders, quiet, remote
 from tfmir.errors import UserError
 from tfmir.flags import parse
 
@@ -86,7 +86,7 @@ def set_environment() -> None:
     os.environ.update(_ENVIRONMENT)
     for name in _NOT_OURS:
         os.environ.pop(name, None)
-    if not _can_be_written(os.path.expanduser("~/.cache")):
+    if not folders.can_be_written(os.path.expanduser("~/.cache")):
         with contextlib.suppress(OSError):  # no place at all: what needs one says so
             _put_caches(tempfile.mkdtemp(prefix="tfmir-"))
     if any(option.startswith("error") for option in sys.warnoptions):  # a library's warning is not an error of ours
@@ -126,13 +126,6 @@ def _start_again_if_needed() -> None:
         return
     os.environ.update(needed)
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
-
-
-def _can_be_written(folder: str) -> bool:
-    """Whether a folder, or the nearest that there is above it, is a place for files."""
-    while not os.path.lexists(folder) and os.path.dirname(folder) != folder:
-        folder = os.path.dirname(folder)
-    return os.path.isdir(folder) and os.access(folder, os.W_OK)
 
 
 def _put_caches(folder: str) -> None:

@@ -12,15 +12,22 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from tfmir import command, files, resources
+from tfmir import command, files, folders, resources
 from tfmir.errors import UserError
 from tfmir.experiments.systems import ALIASES, ALL
-from tfmir.fields import field
-from tfmir.flags import to_argv
+from tfmir.fields import field, refuse_given
+from tfmir.flags import parse, to_argv
 from tfmir.params import MAX_SEED
+from tfmir.train import TrainCommand, make_missing_demo
+
+if TYPE_CHECKING:
+    from tfmir.experiments.queue import Job
 
 _LAUNCH = "launch"
+_WITH_STORED = ("stored", "output", "published")
 _SEEDS = "seeds or ranges of them, separated by commas"
 
 
@@ -59,36 +66,46 @@ def main(params: CompareParams) -> None:
     """Trains, evaluates and compares, or writes the tables of an earlier comparison again."""
     if files.is_remote(params.output):
         raise UserError(f"--output={params.output}: compare needs a local folder, which all its runs share")
-    output = pathlib.Path(params.output)
+    folders.require_writable("output", params.output)
     if params.stored:
-        from tfmir.experiments.comparison import rewrite
-        from tfmir.experiments.published import load_published
+        _rewrite(params)
+    else:
+        _compare(params)
 
-        report = rewrite(params.stored, output, published=load_published(params.published))
-        print(f"{report}\nreport: {output / 'report.md'}")
-        return
-    rows, seeds = _words(params.systems), _seeds_of_systems(params)
+
+def _rewrite(params: CompareParams) -> None:
+    """Writes the tables of an earlier comparison again; its differences were judged then, from the runs' answers."""
+    others = [f.name for f in dataclasses.fields(params) if f.name not in _WITH_STORED]
+    refuse_given(params, others, "does not go with --stored, which takes --output and --published: leave it out")
+    from tfmir.experiments.comparison import rewrite
+    from tfmir.experiments.published import load_published
+
+    output = pathlib.Path(params.output)
+    report = rewrite(params.stored, output, published=load_published(params.published))
+    print(f"{report}\nreport: {output / 'report.md'}")
+
+
+def _compare(params: CompareParams) -> None:
+    rows, seeds = _words("systems", params.systems), _seeds_of_systems(params)
     flags = {system: _flags(params, system) for system in seeds}
     from tfmir.corpora.votes import votes_on_songs
     from tfmir.experiments.comparison import compare
     from tfmir.experiments.contrasts import load_contrasts
+    from tfmir.experiments.plots import check_tsne_tags
     from tfmir.experiments.published import load_published
-    from tfmir.experiments.queue import Job, run_jobs
+    from tfmir.experiments.queue import run_jobs
 
     published = load_published(params.published)
     contrasts = load_contrasts(params.contrasts, launch=params.launch)
     votes_on_songs(params.human_triplets, params.audio_dir)
-    runs = {system: [output / f"{system}-{seed}" for seed in of_system] for system, of_system in seeds.items()}
-    jobs = [
-        Job(output / f"{system}-{seed}", (*flags[system], f"--seed={seed}"), _evaluation(params))
-        for seed in dict.fromkeys(seed for of_system in seeds.values() for seed in of_system)
-        for system, of_system in seeds.items()
-        if seed in of_system
-    ]
+    jobs = _jobs(params, seeds, flags)
+    runs = {system: [jobs[system, seed].run for seed in of_system] for system, of_system in seeds.items()}
+    check_tsne_tags(params.tsne_tags, runs)
+    output = pathlib.Path(params.output)
     print(f"{len(jobs)} runs in {output}, {params.jobs} at a time; the log of each is its train.log")
-    run_jobs(jobs, side_by_side=params.jobs)
+    run_jobs(list(jobs.values()), side_by_side=params.jobs)
     report = compare(
-        runs,
+        {system: [pathlib.Path(run.path) for run in of_seeds] for system, of_seeds in runs.items()},
         output,
         rows=rows,
         contrasts=contrasts,
@@ -100,12 +117,31 @@ def main(params: CompareParams) -> None:
     print(f"\n{report}\nreport: {output / 'report.md'}, figures: {output / 'figures'}")
 
 
+def _jobs(
+    params: CompareParams, seeds: dict[str, list[int]], flags: dict[str, tuple[str, ...]]
+) -> dict[tuple[str, int], Job]:
+    """System and seed -> its job, seed by seed; what train would refuse is refused here, before the first run."""
+    from tfmir.experiments.queue import Job
+    from tfmir.training.asked import asked_run
+
+    jobs = {}
+    order = dict.fromkeys(seed for of_system in seeds.values() for seed in of_system)
+    for seed, system in ((seed, system) for seed in order for system in seeds if seed in seeds[system]):
+        words = (*flags[system], f"--seed={seed}")
+        run = f"{params.output}/{system}-{seed}"
+        training = parse(["tfmir.train", *words, f"--run={run}"], TrainCommand)
+        make_missing_demo(training.records)
+        asked, _ = asked_run(run, training.settings, training.records)
+        jobs[system, seed] = Job(asked, words, _evaluation(params))
+    return jobs
+
+
 def _seeds_of_systems(params: CompareParams) -> dict[str, list[int]]:
     """System -> its seeds, of all that are trained: of two names of one function, one."""
-    systems, seeds = _words(params.systems), _seeds("seeds", params.seeds)
+    systems, seeds = _words("systems", params.systems), _seeds("seeds", params.seeds)
     if not systems or not seeds:
         raise UserError("nothing to compare: --systems and --seeds need a name and a number at least")
-    more_systems, more_seeds = _words(params.more_systems), _seeds("more_seeds", params.more_seeds)
+    more_systems, more_seeds = _words("more_systems", params.more_systems), _seeds("more_seeds", params.more_seeds)
     unknown = [system for system in more_systems if system not in systems]
     if unknown:
         raise UserError(f"--more_systems: {unknown[0]} is not one of --systems={params.systems}")
@@ -121,10 +157,12 @@ def _seeds_of_systems(params: CompareParams) -> dict[str, list[int]]:
 
 def _flags(params: CompareParams, system: str) -> tuple[str, ...]:
     """The flag files of a run: the settings, and the system's own, which may say otherwise."""
-    paths = [*_words(params.settings), f"{params.launch}/{system}.flags"]
+    own = f"{params.launch}/{system}.flags"
+    paths = [*_words("settings", params.settings), own]
     for path in paths:
         if not os.path.exists(resources.find(path)):
-            raise UserError(f"{path}: no such flag file (--systems names those in --launch={params.launch})")
+            flag = f"--systems={system}, in --launch={params.launch}" if path == own else "--settings"
+            raise UserError(f"{flag}: {path}: no such flag file")
     return tuple(f"--flagfile={path}" for path in paths)
 
 
@@ -133,17 +171,21 @@ def _evaluation(params: CompareParams) -> tuple[str, ...]:
     return (*(votes if params.human_triplets else ()), *(("--truth",) if params.truth else ()))
 
 
-def _words(text: str) -> list[str]:
+def _words(flag: str, text: str) -> list[str]:
     words = [word.strip() for word in text.split(",") if word.strip()]
-    if len(set(words)) < len(words):
-        raise UserError(f"{text}: the same name stands twice")
+    _refuse_doubles(flag, text, words)
     return words
+
+
+def _refuse_doubles(flag: str, text: str, values: Sequence[object]) -> None:
+    if doubled := [value for number, value in enumerate(values) if value in values[:number]]:
+        raise UserError(f"--{flag}={text}: {doubled[0]} stands twice")
 
 
 def _seeds(flag: str, text: str) -> list[int]:
     """Numbers and ranges of numbers, `10-12,15`, one by one."""
     seeds: list[int] = []
-    for word in _words(text):
+    for word in filter(None, map(str.strip, text.split(","))):
         ends = word.split("-")
         if len(ends) > 2 or not all(end.isdecimal() and int(end) <= MAX_SEED for end in ends):
             raise UserError(f"--{flag}: {word!r} is no whole number from 0 to {MAX_SEED}, and no range such as 10-19")
@@ -151,8 +193,7 @@ def _seeds(flag: str, text: str) -> list[int]:
         if not 0 <= last - first < _MOST:
             raise UserError(f"--{flag}: {word!r} is no range of up to {_MOST} seeds, the lower one first")
         seeds += range(first, last + 1)
-    if len(set(seeds)) < len(seeds):
-        raise UserError(f"--{flag}={text}: the same seed stands twice")
+    _refuse_doubles(flag, text, seeds)
     return seeds
 
 

@@ -12,9 +12,10 @@ import dataclasses
 import os
 from typing import Any
 
-from tfmir import command, files
+from tfmir import command, files, folders
 from tfmir.errors import UserError
 from tfmir.fields import field
+from tfmir.run_directory import trained_run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,17 +52,16 @@ def main(params: EmbedParams) -> dict[str, Any]:
     """
     if not params.library:
         raise UserError("--library is empty: name the folder of the songs")
-    if not files.to_path(params.library).is_dir():
-        raise UserError(f"--library={params.library}: no such folder")
+    folders.require_folder("library", params.library)
+    run = trained_run(_absolute(params.run))
+    folders.require_writable("output", params.folder)
     from tfmir.catalogue.annotations import read_annotations
     from tfmir.catalogue.build import embed_library
     from tfmir.catalogue.embeddings import read_embeddings
     from tfmir.catalogue.parts import Job
     from tfmir.catalogue.projector import write_projector
-    from tfmir.run_directory import trained_run
     from tfmir.serving.card import run_card
 
-    run = trained_run(_absolute(params.run))
     card = run_card(run)
     annotations = read_annotations(params.annotations, library=_absolute(params.library), output=params.folder)
     said = embed_library(

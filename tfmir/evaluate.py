@@ -15,9 +15,11 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from tfmir import command
-from tfmir.errors import UserError
-from tfmir.fields import field
+from tfmir import command, folders
+from tfmir.corpora.votes import votes_on_songs
+from tfmir.data.run_records import records_of
+from tfmir.fields import field, refuse_given
+from tfmir.run_directory import trained_run
 
 _OF_LIBRARY = ("annotations", "by", "output")
 _NOT_WITH_LIBRARY = ("records", "truth", "figures", "human_triplets", "audio_dir")
@@ -62,7 +64,10 @@ def main(params: EvaluateParams) -> dict[str, Any]:
       UserError: flags that do not go together, or what cannot be evaluated.
     """
     if params.library:
-        _refuse(params, _NOT_WITH_LIBRARY, "does not go with --library: leave it out")
+        refuse_given(params, _NOT_WITH_LIBRARY, "does not go with --library: leave it out")
+        folders.require_folder("library", params.library)
+        trained_run(params.run)
+        folders.require_writable(*(("output", params.output) if params.output else ("run", params.run)))
         from tfmir.evaluation.library.library_report import evaluate_library
 
         return evaluate_library(
@@ -73,7 +78,11 @@ def main(params: EvaluateParams) -> dict[str, Any]:
             output=params.output,
             with_baselines=params.baselines,
         )
-    _refuse(params, _OF_LIBRARY, "needs --library: name the folder of the songs")
+    refuse_given(params, _OF_LIBRARY, "needs --library: name the folder of the songs")
+    # Wrong paths are told here, before TensorFlow is imported, which takes seconds.
+    votes_on_songs(params.human_triplets, params.audio_dir)
+    records_of(trained_run(params.run), params.records)
+    folders.require_writable("run", params.run)
     from tfmir.evaluation.run_report import evaluate_run
 
     return evaluate_run(
@@ -85,12 +94,6 @@ def main(params: EvaluateParams) -> dict[str, Any]:
         human_triplets=params.human_triplets,
         audio_dir=params.audio_dir,
     )
-
-
-def _refuse(params: EvaluateParams, names: tuple[str, ...], reason: str) -> None:
-    for name in names:
-        if getattr(params, name) != getattr(EvaluateParams, name):
-            raise UserError(f"--{'no' if getattr(params, name) is False else ''}{name} {reason}")
 
 
 if __name__ == "__main__":

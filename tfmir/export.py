@@ -8,8 +8,9 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 
-from tfmir import command
+from tfmir import command, folders
 from tfmir.fields import field
+from tfmir.run_directory import trained_run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,11 +25,11 @@ class ExportParams:
 
 def main(params: ExportParams) -> pathlib.Path:
     """Writes and checks one bundle."""
+    run = trained_run(params.run)
+    folders.require_writable("output", params.output)
     from tfmir.inference.weights import load_system
-    from tfmir.run_directory import trained_run
     from tfmir.serving.bundle import write_bundle
 
-    run = trained_run(params.run)
     path = write_bundle(load_system(run), run, output=params.output, name=params.name, version=params.version)
     print(f"bundle written to {path}; signatures: saved_model_cli show --dir {path} --all")
     return path

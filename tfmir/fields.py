@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tfmir.errors import UserError
@@ -19,9 +19,27 @@ def field(default: Any, help_text: str, **bounds: Any) -> Any:
       default: its type is the flag's type.
       help_text: what `--help` says; numbers of the paper name their section.
       **bounds: `lower`, `upper` (inclusive), `above` (exclusive lower bound), `choices`; `path` for what is a path:
-        `True`, `"list"` for several with commas between them, `"or name"` for what may be a name instead.
+        `True`, `"list"` for several with commas between them, `"or name"` for what may be a name instead; `only`: the
+        one kind of system or encoder that makes use of it.
     """
     return dataclasses.field(default=default, metadata={"help": help_text, **bounds})
+
+
+def in_use(params: Any, kind: str) -> dict[str, Any]:
+    """Name -> value of the fields that mean something to one kind of what a dataclass describes (`only`)."""
+    fields = dataclasses.fields(params)
+    return {f.name: getattr(params, f.name) for f in fields if f.metadata.get("only", kind) == kind}
+
+
+def refuse_given(params: Any, names: Iterable[str], reason: str) -> None:
+    """Refuses flags that were given another value than their default.
+
+    Raises:
+      UserError: names the first of them, and the reason.
+    """
+    for name in names:
+        if getattr(params, name) != getattr(type(params), name):
+            raise UserError(f"--{name} {reason}")
 
 
 def to_dict(params: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import dataclasses
 
 from tfmir import command
 from tfmir.errors import UserError
-from tfmir.fields import field
+from tfmir.fields import field, refuse_given
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,9 +38,8 @@ def main(params: IndexParams) -> None:
     if params.store and params.output:
         raise UserError("--store and --output: vectors go to one of them: leave the other out")
     if params.store:
-        for name in ("kind", "maps", "map_sample"):
-            if getattr(params, name) != getattr(IndexParams, name):
-                raise UserError(f"--{name} and --store: a server's searches are exact and it has no maps: leave it out")
+        reason = "and --store: a server's searches are exact and it has no maps: leave it out"
+        refuse_given(params, ("kind", "maps", "map_sample"), reason)
     embedded = open_set(params.embeddings)
     if params.store:
         from tfmir.searching.qdrant_upload import upload

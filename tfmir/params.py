@@ -73,7 +73,11 @@ class EncoderParams:
     width_multiplier: float = field(1.0, "scales every layer of the encoder", above=0.0)
     batch_norm: bool = field(True, "batch normalisation in every layer of the encoder (not in the paper)")
     blocks: int = field(
-        6, "pairs of Inception modules; the paper's encoder has 6 (--encoder=statistics has none)", lower=1, upper=6
+        6,
+        "pairs of Inception modules; the paper's encoder has 6 (--encoder=statistics has none)",
+        lower=1,
+        upper=6,
+        only="inception",
     )
     embedding_dim: int = field(256, "size of the whole embedding (paper, section 4.2)", lower=1)
 
@@ -87,15 +91,21 @@ class SystemParams:
     )
     disentangled: bool = field(True, "give every notion its own sub-space (paper, section 3.1)")
     normalized: bool = field(True, "unit norm of the embedding, after masking (paper, eqs. 6, 8 and 9)")
-    margin: float = field(0.1, "of the triplet hinge, a difference of cosines (paper, section 4.2)", lower=0.0)
+    margin: float = field(
+        0.1, "of the triplet hinge, a difference of cosines (paper, section 4.2)", lower=0.0, only="triplet"
+    )
     negatives: str = field(
         "random",
         "of a triplet: one at random of the batch, all (with every positive too), the nearest that is farther than the "
         "positive, or the nearest",
         choices=("random", "all", "semihard", "hard"),
+        only="triplet",
     )
     track_weight: float = field(
-        0.0, "of the hinge on two excerpts of a track (companion paper, ICASSP 2020: 0.5; 0: none)", lower=0.0
+        0.0,
+        "of the hinge on two excerpts of a track (companion paper, ICASSP 2020: 0.5; 0: none)",
+        lower=0.0,
+        only="triplet",
     )
     unannotated_weight: float = field(
         1.0,
@@ -105,11 +115,17 @@ class SystemParams:
         upper=1.0,
     )
     list_weight: float = field(
-        0.2, "of every notion's listwise term beside the proxy loss (system joint; 0: none)", lower=0.0
+        0.2, "of every notion's listwise term beside the proxy loss (system joint; 0: none)", lower=0.0, only="joint"
     )
-    list_temperature: float = field(0.2, "that a notion's cosines are divided by (system joint)", above=0.0)
-    whole_weight: float = field(0.1, "of the whole space's listwise term (system joint; 0: none)", lower=0.0)
-    whole_temperature: float = field(0.1, "that the whole space's cosines are divided by (system joint)", above=0.0)
+    list_temperature: float = field(
+        0.2, "that a notion's cosines are divided by (system joint)", above=0.0, only="joint"
+    )
+    whole_weight: float = field(
+        0.1, "of the whole space's listwise term (system joint; 0: none)", lower=0.0, only="joint"
+    )
+    whole_temperature: float = field(
+        0.1, "that the whole space's cosines are divided by (system joint)", above=0.0, only="joint"
+    )
 
     @property
     def uses_triplets(self) -> bool:

@@ -18,20 +18,16 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from tfmir import command, files
+from tfmir import command, files, folders
 from tfmir.errors import UserError
-from tfmir.fields import field
+from tfmir.fields import field, refuse_given
 from tfmir.params import MAX_SEED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from tfmir.corpora.corpus import Corpus
-    from tfmir.corpora.demo.demo import DemoTrack
 
 CORPORA = ("demo", "folder", "msd", "jamendo", "magnatagatune")
-_RENDERED_PER_TASK = 20
-_RENDERED_GB, _RENDERING_MINUTES = 0.29e-3, 0.07 / 60  # a track, measured (BUILD_NOTES.md)
+_NOT_OF_THE_DEMO = ("annotations", "vocabulary", "licence")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +61,11 @@ class PrepareParams:
     report: bool = field(False, "only say what is in the corpus; looks at the audio too if --audio_dir is given")
     strict: bool = field(False, "refuse a corpus with an artist in more than one split instead of warning")
     demo_scale: float = field(
-        1.0, "size of the demo corpus, 1: 1200 train, 200 validation, 400 test", above=0.0, upper=10.0
+        1.0,
+        "size of the demo corpus, 1: 1200 train, 200 validation, 400 test; every system trains from 0.03 on, with the "
+        "shares that --annotated names below from 0.1 on: smaller ones may give triplets nothing to validate with",
+        above=0.0,
+        upper=10.0,
     )
     demo_seed: int = field(0, "seed of the demo corpus", lower=0, upper=MAX_SEED)
     annotated: str = field(
@@ -164,8 +164,6 @@ def load_corpus(params: PrepareParams) -> Corpus:
     Raises:
       UserError: flags that do not go together, or bad annotations.
     """
-    from tfmir.corpora.audio_files import require_folder
-
     if params.annotated and params.corpus != "demo":
         raise UserError(
             f"--annotated={params.annotated} is for --corpus=demo, whose whole truth is known: {params.corpus} has the "
@@ -183,7 +181,7 @@ def load_corpus(params: PrepareParams) -> Corpus:
     if not params.annotations:
         raise UserError(f"--annotations is empty: name the label files of {params.corpus} as they are published")
     if params.audio:
-        require_folder(params.audio)
+        folders.require_folder("audio_dir", params.audio)
     module = importlib.import_module(f"tfmir.corpora.{params.corpus}")
     corpus: Corpus = module.load(params.audio, params.annotations, grouping=params.vocabulary)
     return corpus
@@ -205,46 +203,26 @@ def _folder(params: PrepareParams) -> Corpus:
 def _demo(params: PrepareParams) -> Corpus:
     """Renders what is missing of the demo's audio, then reads it like any folder."""
     from tfmir.corpora import folder
-    from tfmir.corpora.annotated import annotated, parse_shares
+    from tfmir.corpora.annotated import annotated, check_shares, parse_shares
     from tfmir.corpora.demo import demo
     from tfmir.corpora.demo.audio_folder import claim
+    from tfmir.preparation.rendering import render_all
 
+    reason = "does not go with --corpus=demo, whose tags and licence are its own: leave it out"
+    refuse_given(params, _NOT_OF_THE_DEMO, f"{reason} (--annotated says how many of them are kept)")
     shares = parse_shares(params.annotated, list(demo.NOTIONS)) if params.annotated else None
     sizes = {split: max(2, round(size * params.demo_scale)) for split, size in demo.SPLIT_SIZES.items()}
+    if shares is not None:
+        check_shares(params.annotated, shares, tracks=sizes["train"])
     tracks = demo.demo_tracks(seed=params.demo_seed, sizes=sizes, zipf=shares is not None)
     missing = claim(params.audio, tracks, zipf=shares is not None, seed=params.demo_seed)
     if not params.report:
-        _render_all(missing, params)
+        render_all(missing, params.audio, seed=params.demo_seed, workers=params.workers, scheduler=params.scheduler)
     annotations = f"{params.audio}/annotations.csv"
     demo.write_annotations(tracks, annotations)
     name = "demo" if shares is None else "demo_zipf"
     corpus = folder.load(params.audio, annotations, name=name, licence=demo.LICENCE)
     return corpus if shares is None else annotated(corpus, shares, seed=params.demo_seed)
-
-
-def _render_all(tracks: Sequence[DemoTrack], params: PrepareParams) -> None:
-    from tfmir.preparation.engine import run_tasks
-
-    if tracks:
-        said = f"{len(tracks) * _RENDERED_GB:.1f} GB, some {len(tracks) * _RENDERING_MINUTES:.0f} minutes of one core"
-        print(f"rendering {len(tracks)} tracks of the demo corpus to {params.audio}: {said}", file=sys.stderr)
-    parts = [tracks[i : i + _RENDERED_PER_TASK] for i in range(0, len(tracks), _RENDERED_PER_TASK)]
-    for _ in run_tasks(
-        _render,
-        [(part, params.audio, params.demo_seed) for part in parts],
-        sizes=[len(part) for part in parts],
-        description="render",
-        unit="track",
-        workers=params.workers,
-        scheduler=params.scheduler,
-    ):
-        pass
-
-
-def _render(tracks: list, audio_dir: str, seed: int) -> int:
-    from tfmir.corpora.demo import demo
-
-    return demo.write_audio(tracks, audio_dir, seed=seed)
 
 
 if __name__ == "__main__":

@@ -58,9 +58,20 @@ def open_run(run: Run) -> None:
     Raises:
       UserError: the directory holds a run of another setting; names the first difference.
     """
+    refuse_other_run(run)
+    path, asked = run.path / "params.json", _to_json(run)
+    if not path.exists() or files.read_json(path) != asked:
+        files.write_json(path, asked)
+
+
+def refuse_other_run(run: Run) -> None:
+    """Leaves a directory alone that holds none, or this one.
+
+    Raises:
+      UserError: the directory holds a run of another setting; names the first difference.
+    """
     if (run.path / "params.json").exists():
-        _refuse_other_run(load_run(str(run.path)), run)
-    files.write_json(run.path / "params.json", _to_json(run))
+        _refuse_difference(load_run(str(run.path)), run)
 
 
 def locked(run: Run) -> contextlib.AbstractContextManager[None]:
@@ -127,7 +138,7 @@ def _to_json(run: Run) -> dict[str, Any]:
     }
 
 
-def _refuse_other_run(found: Run, asked: Run) -> None:
+def _refuse_difference(found: Run, asked: Run) -> None:
     may_change = _MAY_CHANGE[asked.params.training.schedule] | ({"records"} if found.fingerprint else {"fingerprint"})
     before, now = _flatten(_to_json(found)), _flatten(_to_json(asked))
     for name in sorted({*before, *now}, key=lambda name: (name != "fingerprint", name)):

@@ -18,6 +18,7 @@ from tfmir import command
 from tfmir.corpora.corpus import SPLITS
 from tfmir.errors import UserError
 from tfmir.fields import field
+from tfmir.run_directory import trained_run
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,17 +68,16 @@ def main(params: SearchParams) -> None:
 
 
 def _of_library(params: SearchParams) -> _Answer:
+    for name in ("endpoint", "tags", "artist", "diverse"):
+        if getattr(params, name):
+            raise UserError(f"--{name} needs --index: embed the library (tfmir.embed) and index it (tfmir.index) first")
+    run = trained_run(params.run)  # before TensorFlow is imported: a wrong path is told at once
     from tfmir.catalogue.library import folder_library, split_library
     from tfmir.inference.weights import load_system
-    from tfmir.run_directory import trained_run
     from tfmir.searching.paths import found_path
     from tfmir.searching.query import find_query
     from tfmir.searching.ranking import parse_weights, rank
 
-    for name in ("endpoint", "tags", "artist", "diverse"):
-        if getattr(params, name):
-            raise UserError(f"--{name} needs --index: embed the library (tfmir.embed) and index it (tfmir.index) first")
-    run = trained_run(params.run)
     vocabulary, disentangled = run.vocabulary, run.params.system.disentangled
     weights = parse_weights(params.weights, vocabulary, disentangled=disentangled)
     system = load_system(run, tagging=False)

@@ -10,8 +10,10 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
+from collections.abc import Sequence
 
-from tfmir import command
+from tfmir import command, folders
+from tfmir.data.manifest import MANIFEST
 from tfmir.errors import UserError
 from tfmir.fields import field
 from tfmir.params import RunParams
@@ -30,17 +32,36 @@ class TrainCommand:
 
 def main(params: TrainCommand) -> None:
     """Trains, or goes on training, one run."""
+    train(params, sys.argv[1:])
+
+
+def train(params: TrainCommand, command_line: Sequence[str]) -> None:
+    """Trains, or goes on training, one run; the command line is kept in it.
+
+    Raises:
+      UserError: no run is named, or what is asked for cannot be trained.
+    """
     if not params.run:
         raise UserError(
             "no run given: name it with --run=runs/<name>, or take a flag file: --flagfile=launch/proxy.flags"
         )
-    if params.records == DEMO_RECORDS and not os.path.exists(f"{params.records}/manifest.json"):
-        from tfmir import prepare
+    # Wrong paths and settings are told here, before TensorFlow is imported, which takes seconds.
+    folders.require_writable("run", params.run)
+    make_missing_demo(params.records)
+    from tfmir.training.asked import asked_run
 
-        prepare.build(prepare.PrepareParams(corpus="demo", output=params.records))
+    asked_run(params.run, params.settings, params.records)
     from tfmir.training.loop import start
 
-    start(params.run, params.settings, params.records, command_line=sys.argv[1:])
+    start(params.run, params.settings, params.records, command_line=command_line)
+
+
+def make_missing_demo(records: str) -> None:
+    """Makes the demo's records where they are asked for and not there; any others are the user's own."""
+    if records == DEMO_RECORDS and not os.path.exists(f"{records}/{MANIFEST}"):
+        from tfmir import prepare
+
+        prepare.build(prepare.PrepareParams(corpus="demo", output=records))
 
 
 if __name__ == "__main__":

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import dataclasses
 
-from tfmir import command, files
+from tfmir import command, files, folders
+from tfmir.data.manifest import load_manifest
 from tfmir.errors import UserError
-from tfmir.fields import field
-from tfmir.params import RunParams, check_system
-from tfmir.train import DEMO_RECORDS
+from tfmir.fields import field, in_use
+from tfmir.params import RunParams, SystemParams, check_system
+from tfmir.train import DEMO_RECORDS, make_missing_demo
 
 # The settings that can be searched over: those with a few values, and those with a range on a logarithmic scale.
 CHOICES: dict[str, tuple[object, ...]] = {
@@ -26,7 +27,6 @@ _WEIGHTS = {"list_weight": (0.05, 1.0), "whole_weight": (0.02, 0.5)}
 _TEMPERATURES = {"list_temperature": (0.05, 0.5), "whole_temperature": (0.05, 0.5)}
 RANGES = {"margin": (0.05, 0.5), "learning_rate": (0.0005, 0.01), **_WEIGHTS, **_TEMPERATURES}
 _NAMES = (*CHOICES, *RANGES)
-_ONLY = {"triplet": ("margin", "negatives"), "joint": (*_WEIGHTS, *_TEMPERATURES)}  # what others make no use of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +54,9 @@ def main(params: TuneParams) -> None:
         raise UserError(f"--output={params.output}: tune needs a local folder, or one that its workers share")
     names = [name.strip() for name in params.vary.split(",") if name.strip()]
     _check(names, params)
+    folders.require_writable("output", params.output)
+    make_missing_demo(params.records)
+    load_manifest(params.records)  # before TensorFlow is imported: wrong ones are told at once
     from tfmir.experiments.tuning import Tuning, tune
 
     tune(
@@ -75,10 +78,11 @@ def _check(names: list[str], params: TuneParams) -> None:
     if unknown or not names:
         raise UserError(f"--vary={params.vary}: name at least one of {', '.join(_NAMES)}")
     system = params.settings.system.system
-    useless = [name for kind, only in _ONLY.items() if kind != system for name in names if name in only]
+    of_system = {f.name for f in dataclasses.fields(SystemParams)} - set(in_use(params.settings.system, system))
+    useless = [name for name in names if name in of_system]
     if useless:
         raise UserError(f"--vary: {useless[0]} means nothing to --system={system}: leave it out")
-    if params.objective == "val_loss" and {"margin", *_ONLY["joint"]} & set(names):
+    if params.objective == "val_loss" and {"margin", *_WEIGHTS, *_TEMPERATURES} & set(names):
         raise UserError(
             "--objective=val_loss is not comparable across margins, weights and temperatures: take val_recall_1"
         )

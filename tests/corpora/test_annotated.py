@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tfmir.corpora.annotated import annotated, parse_shares
+from tfmir.corpora.annotated import annotated, check_shares, parse_shares
 from tfmir.corpora.corpus import Corpus, Track
 from tfmir.errors import UserError
 from tfmir.vocabulary import Vocabulary
@@ -60,6 +60,16 @@ def test_a_mistake_is_named_with_what_was_expected(text, message):
     assert f"--annotated={text}: " in str(told.value)
     assert message in str(told.value)
     assert str(told.value).endswith(f"a share from 0 to 1 for each of genre, mood, instrument, era, such as {MSD}")
+
+
+def test_shares_that_leave_a_notion_with_fewer_than_two_training_tracks_are_refused():
+    """Of 12 tracks 0.13 is 1.56, which is 2, and 0.11 is 1.32, which is 1."""
+    check_shares("x", {"genre": 1.0, "mood": 0.13}, tracks=12)
+    for share, kept, remedy in ((0.11, 1, "give era=0.17 or more"), (0.0001, 0, "give era=0.17 or more")):
+        with pytest.raises(UserError) as told:
+            check_shares(f"era={share}", {"era": share}, tracks=12)
+        assert f"--annotated=era={share}: era={share} leaves {kept} of 12 training tracks" in str(told.value)
+        assert remedy in str(told.value)
 
 
 def test_exactly_the_share_of_every_split_is_annotated():

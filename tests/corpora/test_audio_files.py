@@ -5,8 +5,7 @@ import unicodedata
 
 import pytest
 
-from tfmir.corpora.audio_files import as_on_disk, list_audio, no_file, require_folder
-from tfmir.errors import UserError
+from tfmir.corpora.audio_files import as_on_disk, list_audio, no_file
 
 AUDIO = ["a/b/one.MP3", "a/two.flac", "three.Ogg", "x.tar.wav", "ümlaut.m4a"]
 OTHERS = ["a/cover.jpg", "a/two.json", "mp3", ".mp3", "one.mp3.part", "a.wav/readme"]
@@ -36,14 +35,6 @@ def test_a_name_that_is_not_utf_8_is_left_out_with_a_word(music, capsys):
     os.rename(music / "three.Ogg", os.fsencode(str(music)) + b"/d\xe9j\xe0.wav")
     assert list_audio(str(music)) == sorted({*AUDIO} - {"three.Ogg"})
     assert rf"left out: b'd\xe9j\xe0.wav' in {music}: the name is not UTF-8" in capsys.readouterr().err
-
-
-def test_a_folder_that_is_not_there_is_refused(music):
-    require_folder(str(music))
-    require_folder(f"file://{music}")
-    for path in (music / "nowhere", music / "three.Ogg"):
-        with pytest.raises(UserError, match=rf"--audio_dir={path}: no such folder"):
-            require_folder(str(path))
 
 
 @pytest.mark.parametrize(("disk", "asked"), [("NFD", "NFC"), ("NFC", "NFD")])

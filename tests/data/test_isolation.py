@@ -13,7 +13,7 @@ from tfmir.data import isolation
 from tfmir.data.audio import AudioError, decode, remarks, seconds
 from tfmir.data.decoding import Task
 from tfmir.data.isolation import decode_ahead, decode_isolated
-from tfmir.data.records import load_manifest
+from tfmir.data.manifest import load_manifest
 
 RATE = 22050
 

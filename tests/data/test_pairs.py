@@ -5,8 +5,9 @@ import pytest
 import tensorflow as tf
 
 from tfmir.data.excerpts import random_excerpts
+from tfmir.data.manifest import load_manifest, shard_paths
 from tfmir.data.pairs import _redrawn, accepted_share, draw_tags, fixed_pairs, join, notion_rates, training_pairs
-from tfmir.data.records import load_manifest, read_tracks, shard_paths
+from tfmir.data.records import read_tracks
 from tfmir.params import FeatureParams, PipelineParams
 from tfmir.vocabulary import Vocabulary
 

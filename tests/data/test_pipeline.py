@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfmir.data.manifest import load_manifest, shard_paths
 from tfmir.data.pairs import fixed_pairs, training_pairs
 from tfmir.data.pipeline import fixed_excerpts, training_batches, training_set, validation_set
-from tfmir.data.records import load_manifest, read_tracks, shard_paths
+from tfmir.data.records import read_tracks
 from tfmir.errors import UserError
 from tfmir.params import FeatureParams, PipelineParams, RunParams, SystemParams, TrainParams
 

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from tfmir.data.records import load_manifest, save_manifest
+from tfmir.data.manifest import load_manifest, save_manifest
 from tfmir.data.run_records import records_of
 from tfmir.errors import UserError
 from tfmir.params import RunParams

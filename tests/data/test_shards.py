@@ -6,8 +6,8 @@ import pytest
 
 from tfmir import files, remote
 from tfmir.data.excerpts import consecutive_excerpts
+from tfmir.data.manifest import load_manifest, shard_paths
 from tfmir.data.pipeline import training_batches
-from tfmir.data.records import load_manifest, shard_paths
 from tfmir.data.shards import open_shard, read_natively
 from tfmir.params import FeatureParams, PipelineParams
 

@@ -2,7 +2,7 @@ import types
 
 import numpy as np
 
-from tfmir.data.records import load_manifest
+from tfmir.data.manifest import load_manifest
 from tfmir.evaluation import baselines as module
 from tfmir.evaluation.baselines import (
     baselines,

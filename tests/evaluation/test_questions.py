@@ -5,7 +5,8 @@ import shutil
 import numpy as np
 import pytest
 
-from tfmir.data.records import load_manifest, read_tracks
+from tfmir.data.manifest import load_manifest
+from tfmir.data.records import read_tracks
 from tfmir.evaluation import questions
 from tfmir.evaluation.questions import draw_questions, stored_questions
 from tfmir.vocabulary import Vocabulary

@@ -12,7 +12,7 @@ from tests.fixtures.cluster import no_cluster
 from tfmir import flags
 from tfmir.corpora import folder
 from tfmir.corpora.annotated import annotated
-from tfmir.data.records import load_manifest
+from tfmir.data.manifest import load_manifest
 from tfmir.errors import UserError
 from tfmir.evaluation import run_report
 from tfmir.evaluation.answers import load_answers

@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-from tfmir.data.records import load_manifest
+from tfmir.data.manifest import load_manifest
 from tfmir.experiments import made
 from tfmir.experiments.made import how_made, made_section
 from tfmir.flags import parse

@@ -7,7 +7,7 @@ from PIL import Image
 
 from tfmir.errors import UserError
 from tfmir.experiments import plots
-from tfmir.params import RunParams
+from tfmir.params import RunParams, SystemParams
 from tfmir.run_directory import Run
 from tfmir.vocabulary import Vocabulary
 
@@ -165,5 +165,7 @@ def test_names_that_look_like_formulas_are_shown_as_they_are(run, reports, seen,
 
 
 def test_without_a_system_with_subspaces_two_tags_cannot_be_shown(run, reports, tmp_path):
+    system = SystemParams("classification", disentangled=False)
+    plain = dataclasses.replace(run, params=RunParams(system=system))
     with pytest.raises(UserError, match="none of plain has sub-spaces: add triplet_disentangled"):
-        plots.draw({"plain": [run]}, {"plain": reports["plain"]}, tmp_path, tsne_tags="genre/a,b")
+        plots.draw({"plain": [plain]}, {"plain": reports["plain"]}, tmp_path, tsne_tags="genre/a,b")

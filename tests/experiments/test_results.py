@@ -47,7 +47,7 @@ def test_what_is_no_comparison_is_refused(tmp_path, text):
 
 def test_the_report_of_a_run_is_none_of_a_comparison(tmp_path):
     (tmp_path / "report.json").write_text(json.dumps({"schema_version": 3, "run": "proxy", "system": {}}))
-    with pytest.raises(UserError, match="a field is unknown or missing"):
+    with pytest.raises(UserError, match="the report of a run, proxy, and not of a comparison: name the report.json"):
         load_results(str(tmp_path / "report.json"))
     with pytest.raises(UserError, match=r"--stored=.*nowhere.json: no such file"):
         load_results(str(tmp_path / "nowhere.json"))

@@ -10,7 +10,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from tfmir import flags
-from tfmir.data.records import load_manifest
+from tfmir.data.manifest import load_manifest
 from tfmir.errors import UserError
 from tfmir.experiments import tuning
 from tfmir.experiments.tuning import Tuning, tune, validation_figures

@@ -6,7 +6,7 @@ import soundfile
 
 from tests.fixtures.cluster import no_cluster
 from tfmir.corpora import folder
-from tfmir.data.records import load_manifest
+from tfmir.data.manifest import load_manifest
 from tfmir.preparation.build import build_records
 
 RATE = 22050

@@ -3,7 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tfmir.data.records import load_manifest, read_tracks
+from tfmir.data.manifest import load_manifest
+from tfmir.data.records import read_tracks
 from tfmir.inference import tracks as tracks_module
 from tfmir.inference.tracks import embed_tracks, stream_tracks
 

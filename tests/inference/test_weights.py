@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from tfmir.data.records import load_manifest
+from tfmir.data.manifest import load_manifest
 from tfmir.errors import UserError
 from tfmir.inference.weights import lacks_prototypes, load_system
 from tfmir.model.build import build_system
@@ -52,7 +52,7 @@ def test_records_need_not_be_there(make, monkeypatch):
     """A run may be searched and exported on another machine than it was trained on."""
     run, _ = make("triplet")
     monkeypatch.setattr("tfmir.data.pipeline.shard_paths", None)
-    monkeypatch.setattr("tfmir.data.records.load_manifest", None)
+    monkeypatch.setattr("tfmir.data.manifest.load_manifest", None)
     assert not np.any(load_system(run, tagging=False).prototypes.vectors.numpy())
 
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfmir.data.manifest import load_manifest
 from tfmir.data.pipeline import training_set, validation_set
-from tfmir.data.records import load_manifest
 from tfmir.model import triplet as triplet_module
 from tfmir.model.mining import mine
 from tfmir.model.subspaces import subspace_unit

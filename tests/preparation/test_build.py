@@ -10,7 +10,8 @@ import pytest
 import soundfile
 
 from tfmir.corpora.corpus import Corpus, Track
-from tfmir.data.records import load_manifest, read_tracks
+from tfmir.data.manifest import load_manifest
+from tfmir.data.records import read_tracks
 from tfmir.errors import UserError
 from tfmir.files import locked
 from tfmir.params import FeatureParams
@@ -99,7 +100,7 @@ def test_the_manifest_of_a_corpus_with_truth_by_hand(four, tmp_path, here, capsy
     assert load_manifest(str(tmp_path / "out")) == manifest
     assert {t.track_id: t.truth for t in read_tracks(str(tmp_path / "out"), manifest, "test")} == {"3.wav": (1, 2)}
     said = capsys.readouterr().out
-    assert "train: annotated with genre 66.7% (asked 70.0%), mood 33.3% (asked 30.0%)\n" in said
+    assert "train: annotated with genre 66.7% (asked 70%), mood 33.3% (asked 30%)\n" in said
     assert "validation: annotated" not in said
     with pytest.raises(UserError, match="holds records of other tracks, tags or settings"):
         make(four, tmp_path / "out")

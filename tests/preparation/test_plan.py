@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from tfmir.corpora.corpus import Corpus, Track
-from tfmir.data.records import shard_of
+from tfmir.data.manifest import shard_of
 from tfmir.params import FeatureParams
 from tfmir.preparation.plan import make_plan
 from tfmir.vocabulary import Vocabulary

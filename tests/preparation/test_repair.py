@@ -4,7 +4,7 @@ import shutil
 import pytest
 
 from tests.fixtures.cluster import no_cluster
-from tfmir.data.records import load_manifest
+from tfmir.data.manifest import load_manifest
 from tfmir.errors import UserError
 from tfmir.preparation.build import build_records
 from tfmir.preparation.repair import damaged_shards, verify

@@ -64,7 +64,7 @@ def test_shares_and_the_truth_are_told_where_they_are_known(corpus, report):
     assert known["annotated"] == {"genre": 0.25}
     assert known["truth"]["genre/rock"] == {"train": 2, "validation": 1, "test": 2}
     text = survey_text(known)
-    assert "| genre | 25.0% | 0.0% | 100.0% | 33.3% | 33.3% |" in text
+    assert "| genre | 25% | 0% | 100% | 33.3% | 33.3% |" in text
     assert "| rock | 0 | 1 | 0 | 1 | 5 |" in text
 
 

@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from tfmir.corpora.corpus import Track
 from tfmir.data.audio import AudioError
-from tfmir.data.records import load_manifest, parse, read_tracks
+from tfmir.data.manifest import load_manifest
+from tfmir.data.records import parse, read_tracks
 from tfmir.data.sound import Sound
 from tfmir.params import FeatureParams
 from tfmir.preparation import writer

@@ -7,7 +7,8 @@ import tensorflow as tf
 
 from tfmir import files
 from tfmir.data.audio import decode
-from tfmir.data.records import load_manifest, read_tracks
+from tfmir.data.manifest import load_manifest
+from tfmir.data.records import read_tracks
 from tfmir.errors import UserError
 from tfmir.inference.audio import embed_file
 from tfmir.inference.tracks import embed_tracks

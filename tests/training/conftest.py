@@ -1,7 +1,7 @@
 import keras
 import pytest
 
-from tfmir.data.records import load_manifest
+from tfmir.data.manifest import load_manifest
 from tfmir.model.build import build_system
 from tfmir.params import EncoderParams, PipelineParams, RunParams, SystemParams, TrainParams
 from tfmir.run_directory import Run, open_run

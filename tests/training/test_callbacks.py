@@ -12,7 +12,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tfmir.errors import UserError
 from tfmir.inference.weights import load_system
 from tfmir.params import RunParams, SystemParams, TrainParams
-from tfmir.training.callbacks import Progress, ProgressBar, ScheduleAndBackup, TensorBoardLog
+from tfmir.training.callbacks import ProgressBar, ScheduleAndBackup, TensorBoardLog
+from tfmir.training.progress import Progress
 from tfmir.training.schedule import ScheduleState
 
 

@@ -14,13 +14,13 @@ import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from tfmir.data.manifest import Split
 from tfmir.data.pipeline import training_set
-from tfmir.data.records import Split, load_manifest
 from tfmir.errors import UserError
 from tfmir.inference.weights import load_system
 from tfmir.params import EncoderParams, FeatureParams, PipelineParams, RunParams, SystemParams, TrainParams
 from tfmir.run_directory import load_run, locked
-from tfmir.training.loop import prevalence, start, steps_per_epoch, train
+from tfmir.training.loop import prevalence, start, steps_per_epoch
 
 TINY = RunParams(
     encoder=EncoderParams(encoder="statistics", width_multiplier=0.0625, embedding_dim=16),
@@ -126,15 +126,15 @@ def test_prototypes_that_an_interrupted_run_lacks_are_made_when_its_command_is_g
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize(("batch", "track_weight", "remedy"), [(3, 0.5, "use 4"), (3, 0.0, "use 4"), (2, 0.5, "use 4")])
-def test_a_batch_that_gives_no_pairs_with_negatives_is_refused(records, tmp_path, batch, track_weight, remedy):
-    params = dataclasses.replace(
-        TRIPLET,
-        system=SystemParams("triplet", track_weight=track_weight),
-        pipeline=dataclasses.replace(TINY.pipeline, batch_size=batch),
+def test_it_says_what_the_system_makes_use_of_and_which_encoder(records, tmp_path, capsys):
+    run_training(
+        records, tmp_path / "run", dataclasses.replace(TINY, training=dataclasses.replace(TINY.training, epochs=1))
     )
-    with pytest.raises(UserError, match=remedy):
-        run_training(records, tmp_path / "new", params)
+    told = capsys.readouterr().out.splitlines()
+    assert told[1:3] == [
+        "system=proxy, disentangled=True, normalized=True",
+        "encoder=statistics, width_multiplier=0.0625, batch_norm=True, embedding_dim=16",
+    ]
 
 
 def test_a_finished_run_is_left_alone(records, finished, capsys):
@@ -286,24 +286,6 @@ def test_what_was_begun_is_kept(records, tmp_path, monkeypatch, error):
         with pytest.raises(type(error)):
             start(str(tmp_path / "new"), TINY, records)
     assert (tmp_path / "new/params.json").exists()
-
-
-@pytest.mark.parametrize("split", ["train", "validation"])
-def test_records_without_a_split_are_refused(records, finished, split):
-    manifest = load_manifest(records)
-    empty = dataclasses.replace(manifest.splits[split], tracks=0)
-    for splits in ({**manifest.splits, split: empty}, {k: v for k, v in manifest.splits.items() if k != split}):
-        with pytest.raises(UserError, match=f"the {split} split has no tracks"):
-            train(finished, dataclasses.replace(manifest, splits=splits))
-
-
-def test_triplets_of_a_training_split_without_any_tag_are_refused(records, triplet_run):
-    """The pairs would be looked for without an end."""
-    manifest = load_manifest(records)
-    train_split = dataclasses.replace(manifest.splits["train"], notion_counts=[0, 0], tag_counts=[0] * 4)
-    bare = dataclasses.replace(manifest, splits=manifest.splits | {"train": train_split})
-    with pytest.raises(UserError, match="no training track has a tag: --system=triplet learns from shared ones"):
-        train(triplet_run, bare)
 
 
 def test_a_run_is_not_trained_twice_at_the_same_time(records, finished):

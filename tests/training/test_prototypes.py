@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from tfmir.data.records import load_manifest, read_tracks
+from tfmir.data.manifest import load_manifest
+from tfmir.data.records import read_tracks
 from tfmir.inference import tracks as tracks_module
 from tfmir.inference.weights import load_system
 from tfmir.params import SystemParams

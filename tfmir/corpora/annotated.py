@@ -14,6 +14,7 @@ import numpy as np
 from tfmir.corpora.corpus import SPLITS, Corpus
 from tfmir.errors import UserError
 
+_LEAST = 2  # training tracks with a notion
 _STREAM = 200  # of the corpus' seed; those below it draw what the demo's tracks are
 
 
@@ -42,6 +43,45 @@ def parse_shares(text: str, notions: Sequence[str]) -> dict[str, float]:
     if missing := [notion for notion in notions if notion not in shares]:
         raise UserError(f"--annotated={text}: nothing is said of {', '.join(missing)}: {expected}")
     return {notion: shares[notion] for notion in notions}
+
+
+def check_shares(text: str, shares: Mapping[str, float], *, tracks: int) -> None:
+    """Refuses shares that leave a notion with fewer than two training tracks: nothing could be learnt of it.
+
+    Args:
+      text: as it was given, for the message.
+      shares: see `parse_shares`.
+      tracks: of the training split, each with a tag of every notion.
+
+    Raises:
+      UserError: names the notion, what is left of it, what is needed and how to get it.
+    """
+    for notion, share in shares.items():
+        if (kept := _number_kept(share, tracks)) < _LEAST:
+            enough = min(1.0, _LEAST / tracks)
+            raise UserError(
+                f"--annotated={text}: {notion}={share:g} leaves {kept} of {tracks} training tracks with a tag of "
+                f"{notion}, and {_LEAST} at least are needed, for two to share one: give {notion}={enough:.2g} or "
+                "more, or a larger --demo_scale"
+            )
+
+
+def as_asked(share: float) -> str:
+    """A share as it was given, in percent.
+
+    >>> as_asked(0.88), as_asked(0.0001)
+    ('88%', '0.01%')
+    """
+    return f"{100 * share:g}%"
+
+
+def as_found(share: float) -> str:
+    """A share that was counted, in percent, to three digits.
+
+    >>> as_found(2 / 3), as_found(1 / 12000)
+    ('66.7%', '0.00833%')
+    """
+    return f"{100 * share:.3g}%"
 
 
 def _share(text: str, found: str, expected: str) -> float:
@@ -81,4 +121,8 @@ def _kept(corpus: Corpus, notion: str, share: float, seed: int) -> Iterator[str]
     for number, split in enumerate(SPLITS):
         ids = sorted(track.track_id for track in corpus.tracks if track.split == split)
         rng = np.random.default_rng([seed, number, corpus.vocabulary.notions.index(notion), _STREAM])
-        yield from (ids[row] for row in rng.permutation(len(ids))[: round(share * len(ids))])
+        yield from (ids[row] for row in rng.permutation(len(ids))[: _number_kept(share, len(ids))])
+
+
+def _number_kept(share: float, tracks: int) -> int:
+    return round(share * tracks)

@@ -11,19 +11,12 @@ from collections.abc import Callable, Collection, Iterator
 
 from tfmir import files
 from tfmir.corpora.spelling import composed, one_line
-from tfmir.errors import UserError
 
 # What libsndfile opens, and what FFmpeg opens (the extra `formats`); films are not looked into.
 _SNDFILE = {".aif", ".aiff", ".caf", ".flac", ".mp2", ".mp3", ".oga", ".ogg", ".opus", ".wav"}
 _FFMPEG = {".aac", ".ape", ".m4a", ".m4b", ".mka", ".weba", ".wma", ".wv"}
 AUDIO_SUFFIXES = frozenset(_SNDFILE | _FFMPEG)
 _LEFT_BEHIND = frozenset({"__MACOSX", "@eaDir", "$RECYCLE.BIN"})  # of zip files of a Mac, Synology's disks, and Windows
-
-
-def require_folder(audio_dir: str) -> None:
-    """Refuses a folder that is not there."""
-    if not files.to_path(audio_dir).is_dir():
-        raise UserError(f"--audio_dir={audio_dir}: no such folder")
 
 
 def list_audio(folder: str) -> list[str]:

@@ -13,8 +13,9 @@ import dataclasses
 import re
 from collections.abc import Callable, Mapping, Sequence
 
+from tfmir import folders
 from tfmir.corpora import tags_in_files
-from tfmir.corpora.audio_files import as_on_disk, require_folder
+from tfmir.corpora.audio_files import as_on_disk
 from tfmir.corpora.corpus import Corpus
 from tfmir.corpora.grouping import choose_tags, to_vocabulary
 from tfmir.corpora.labels import Labelled, inside, read_rows, to_corpus
@@ -56,7 +57,7 @@ def load(
     Raises:
       UserError: names the file, the row, what was found and what was expected.
     """
-    require_folder(audio_dir)
+    folders.require_folder("audio_dir", audio_dir)
     tagged = _one_spelling(_read_csv(annotations, audio_dir) if tags == "csv" else _READERS[tags](audio_dir))
     notions = list(dict.fromkeys(notion for track in tagged for notion in track.tags))
     if not notions:

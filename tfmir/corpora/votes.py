@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 
-from tfmir.corpora.audio_files import require_folder
+from tfmir import folders
 from tfmir.corpora.labels import Row, read_rows, read_text
 from tfmir.errors import UserError
 
@@ -60,7 +60,7 @@ def votes_on_songs(path: str, audio_dir: str) -> list[HumanTriplet]:
         raise UserError("--human_triplets and --audio_dir go together: the votes, and the songs that they are about")
     if not path:
         return []
-    require_folder(audio_dir)
+    folders.require_folder("audio_dir", audio_dir)
     return load_triplets(path)
 
 

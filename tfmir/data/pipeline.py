@@ -26,8 +26,8 @@ from tfmir.data.excerpts import (
     shuffled,
     to_log_mel,
 )
+from tfmir.data.manifest import Manifest, shard_paths
 from tfmir.data.pairs import accepted_share, fixed_pairs, training_pairs
-from tfmir.data.records import Manifest, shard_paths
 from tfmir.params import FeatureParams, PipelineParams, RunParams
 
 _MOST_DRAWS = 16

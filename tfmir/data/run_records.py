@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from tfmir.data.records import Manifest, check_features, load_manifest, missing_shards
+from tfmir.data.manifest import Manifest, check_features, load_manifest, missing_shards
 from tfmir.errors import UserError
 from tfmir.run_directory import Run
 

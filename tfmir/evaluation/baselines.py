@@ -7,7 +7,8 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from tfmir.data.records import Manifest, read_tracks
+from tfmir.data.manifest import Manifest
+from tfmir.data.records import read_tracks
 from tfmir.evaluation.report import STATISTICS, Contender
 from tfmir.inference.subspaces import unit_rows
 from tfmir.inference.tracks import EmbeddedTracks, embed_tracks

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 FEW_TRACKS = 200
+ON_SCREEN = 3  # names of what is not defined for one reason: on few tracks there are dozens
 
 
 def figure(value: float | None) -> str:
@@ -58,9 +59,16 @@ def few_tracks(count: int, things: str) -> str:
     return told + "a single track moves them, and they tend to be too narrow."
 
 
-def undefined(report: Mapping[str, Any]) -> list[str]:
-    """A line a reason: what is not defined for it, as `report.json` calls it."""
+def undefined(report: Mapping[str, Any], *, most: int | None = None) -> list[str]:
+    """A line a reason: what is not defined for it, as `report.json` calls it; of more than `most` names the first ones
+    and how many more there are."""
     named: dict[str, list[str]] = {}
     for name, reason in report.get("undefined", {}).items():
         named.setdefault(reason, []).append(name)
-    return [f"{', '.join(names)}: {reason}" for reason, names in named.items()]
+    return [f"{_first(names, most)}: {reason}" for reason, names in named.items()]
+
+
+def _first(names: list[str], most: int | None) -> str:
+    if most is None or len(names) <= most:
+        return ", ".join(names)
+    return f"{', '.join(names[:most])} and {len(names) - most} more (see the report)"

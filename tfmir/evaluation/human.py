@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 from tqdm import tqdm
 
-from tfmir import files
-from tfmir.corpora.audio_files import list_audio, require_folder
+from tfmir import files, folders
+from tfmir.corpora.audio_files import list_audio
 from tfmir.corpora.spelling import one_line
 from tfmir.corpora.votes import Clip, HumanTriplet
 from tfmir.errors import UserError
@@ -29,7 +29,7 @@ def embed_clips(system: System, triplets: Sequence[HumanTriplet], audio_dir: str
     Raises:
       UserError: no such folder, or none of the songs in it.
     """
-    require_folder(audio_dir)
+    folders.require_folder("audio_dir", audio_dir)
     songs = {pathlib.PurePath(path).stem: files.to_path(audio_dir) / path for path in list_audio(audio_dir)}
     clips = sorted({clip for triplet in triplets for clip in (triplet.anchor, *triplet.songs)})
     found = [clip for clip in clips if clip.song_id in songs]

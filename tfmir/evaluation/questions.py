@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tfmir import files
-from tfmir.data.records import Manifest
+from tfmir.data.manifest import Manifest
 from tfmir.errors import UserError
 from tfmir.evaluation.triplets import COUNT, draw_track_triplets, draw_triplets
 from tfmir.vocabulary import Vocabulary

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tfmir import files
 from tfmir.corpora.votes import HumanTriplet, votes_on_songs
-from tfmir.data.records import Manifest
+from tfmir.data.manifest import Manifest
 from tfmir.data.run_records import records_of
 from tfmir.errors import UserError
 from tfmir.evaluation import plots

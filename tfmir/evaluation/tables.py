@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tfmir.evaluation.cells import duration, few_tracks, number_of
+from tfmir.evaluation.cells import ON_SCREEN, duration, few_tracks, number_of
 from tfmir.evaluation.cells import figure as _figure
 from tfmir.evaluation.cells import undefined as _undefined
 from tfmir.evaluation.cells import with_interval as _interval
@@ -74,7 +74,7 @@ def headline(report: dict[str, Any]) -> str:
     if report["human"]:
         lines.append(_listeners(report["human"]))
     lines += filter(None, [few_tracks(report["tracks"], "test tracks")])
-    return "\n".join([*lines, *(f"not defined: {line}" for line in _undefined(report))])
+    return "\n".join([*lines, *(f"not defined: {line}" for line in _undefined(report, most=ON_SCREEN))])
 
 
 def _listeners(human: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import tfmir
 from tfmir.corpora.demo.demo import SPLIT_SIZES
-from tfmir.data.records import Manifest
+from tfmir.data.manifest import Manifest
 from tfmir.data.run_records import records_of
 from tfmir.errors import UserError
 from tfmir.evaluation.cells import duration, number_of

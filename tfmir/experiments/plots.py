@@ -61,13 +61,30 @@ def draw(
     if disentangled and all(shows_leakage(r["system"]["leakage"]) for group in disentangled.values() for r in group):
         drawn.append("leakage.png")
         leakage_matrices(disentangled, folder / "leakage.png")
-    if tsne_tags and not disentangled:
-        raise UserError(f"--tsne_tags={tsne_tags}: none of {', '.join(runs)} has sub-spaces: add triplet_disentangled")
+    check_tsne_tags(tsne_tags, runs)
     shown = "triplet_disentangled" if "triplet_disentangled" in disentangled else next(iter(disentangled), None)
     if shown and reports[shown][0]["tracks"] >= LEAST_POINTS:
         drawn.append("tsne.png")
         tsne_of_two_tags(runs[shown][0], folder / "tsne.png", tags=tsne_tags)
     return {name: CAPTIONS[name] for name in drawn}
+
+
+def check_tsne_tags(tags: str, runs: Mapping[str, Sequence[Run]]) -> None:
+    """Refuses what `draw` would not find; the runs need not be trained yet.
+
+    Args:
+      tags: `notion/a,b`, or empty.
+      runs: system -> its runs, one a seed.
+
+    Raises:
+      UserError: no system has sub-spaces, or there are no such tags.
+    """
+    if not tags:
+        return
+    of_spaces = [group[0] for group in runs.values() if group[0].params.system.disentangled]
+    if not of_spaces:
+        raise UserError(f"--tsne_tags={tags}: none of {', '.join(runs)} has sub-spaces: add triplet_disentangled")
+    _named_tags(tags, of_spaces[0].vocabulary)
 
 
 def recall_curves(reports: Reports, path: pathlib.Path) -> None:
@@ -157,10 +174,14 @@ def _two_tags(asked: str, vocabulary: Vocabulary, labels: np.ndarray) -> tuple[s
         notion = next((n for n in vocabulary.notions if len(vocabulary.tags_of(n)) > 1), vocabulary.notions[0])
         tags = vocabulary.tags_of(notion)
         return notion, [int(tag) for tag in tags[np.argsort(-labels[:, tags].sum(axis=0), kind="stable")][:2]]
+    return _named_tags(asked, vocabulary)
+
+
+def _named_tags(asked: str, vocabulary: Vocabulary) -> tuple[str, list[int]]:
     notion, _, names = asked.partition("/")
     wanted = [f"{notion}/{name.strip()}" for name in names.split(",")]
     unknown = [name for name in wanted if name not in vocabulary.tags]
-    if len(wanted) != 2 or unknown:
+    if len({*wanted}) != 2 or len(wanted) != 2 or unknown:
         raise UserError(
             f"--tsne_tags={asked}: expected a notion and two of its tags, such as instrument/piano,guitar, of: "
             + ", ".join(vocabulary.tags)

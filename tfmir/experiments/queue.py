@@ -1,4 +1,4 @@
-"""Many runs, each trained and evaluated by the commands in processes of their own, a few at a time."""
+"""Many runs, each trained and evaluated by the commands in a process of its own, a few at a time."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import concurrent.futures
 import dataclasses
 import os
 import pathlib
+import shlex
 import signal
 import subprocess
 import sys
@@ -20,15 +21,17 @@ from tfmir.errors import UserError
 from tfmir.evaluation.answers import ANSWERS
 from tfmir.evaluation.questions import TRUTH
 from tfmir.evaluation.report import SCHEMA_VERSION
+from tfmir.run_directory import Run, open_run, refuse_other_run
+from tfmir.training.progress import progress_of
 
 _POLL_SECS = 2.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """A run directory, the flags that train it (without `--run`), and those that evaluate it."""
+    """A run as it is asked for, the flags that train it (without `--run`), and those that evaluate it."""
 
-    run: pathlib.Path
+    run: Run
     flags: tuple[str, ...]
     evaluation: tuple[str, ...] = ()
 
@@ -52,8 +55,7 @@ class _Processes:
         with self.lock:
             self.running.discard(process)
         if code and not self.stopped:
-            last = _last_line(log)
-            raise UserError(f"{' '.join(command[2:])} ended with code {code}: {last} (all of it: {log})")
+            raise UserError(f"{log.parent} ended with code {code}: {_last_line(log)} (all of it: {log})")
 
     def stop(self) -> None:
         with self.lock:
@@ -63,20 +65,24 @@ class _Processes:
 
 
 def run_jobs(jobs: Sequence[Job], *, side_by_side: int) -> None:
-    """Trains and evaluates every job; what is finished already is left alone.
+    """Trains and evaluates every job; what is finished already is left alone, and no process is started for it.
 
     Args:
       jobs: the runs.
       side_by_side: how many at a time; each gets an equal share of the cores.
 
     Raises:
-      UserError: a run fails; names its log. The others are ended first, and can be resumed.
+      UserError: a directory holds another run; or a run fails: names its log. The others are ended first, and can be
+        resumed.
     """
+    to_do = [job for job in jobs if not _is_finished(job)]
+    if len(to_do) < len(jobs):
+        print(f"{len(jobs) - len(to_do)} of them are finished already")
     threads = max(1, cpu_count() // side_by_side)
     environment = {**os.environ, "TF_NUM_INTRAOP_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
-    processes = _Processes()
-    with concurrent.futures.ThreadPoolExecutor(side_by_side) as pool, tqdm(total=len(jobs), unit="run") as bar:
-        futures = {pool.submit(_train_and_evaluate, job, processes, environment): job for job in jobs}
+    processes, bar = _Processes(), tqdm(total=len(jobs), initial=len(jobs) - len(to_do), unit="run")
+    with concurrent.futures.ThreadPoolExecutor(side_by_side) as pool, bar:
+        futures = {pool.submit(_train_and_evaluate, job, processes, environment): job for job in to_do}
         waiting = set(futures)
         try:
             while waiting:
@@ -94,19 +100,35 @@ def run_jobs(jobs: Sequence[Job], *, side_by_side: int) -> None:
 
 
 def _train_and_evaluate(job: Job, processes: _Processes, environment: dict[str, str]) -> None:
-    job.run.mkdir(parents=True, exist_ok=True)
-    log = job.run / "train.log"
-    processes.call([sys.executable, "-m", "tfmir.train", *job.flags, f"--run={job.run}"], log, environment)
-    if not _is_evaluated(job):
-        words = [sys.executable, "-m", "tfmir.evaluate", f"--run={job.run}", "--nobaselines", "--nofigures"]
-        processes.call([*words, *job.evaluation], log, environment)
+    path = pathlib.Path(job.run.path)
+    path.mkdir(parents=True, exist_ok=True)
+    evaluation = ("--nobaselines", "--nofigures", *job.evaluation)
+    words = [f"--run={path}", f"--train={shlex.join(job.flags)}", f"--evaluate={shlex.join(evaluation)}"]
+    command = [sys.executable, "-m", "tfmir.train_and_evaluate", *words]
+    processes.call(command, path / "train.log", environment)
+
+
+def _is_finished(job: Job) -> bool:
+    """Whether the training has ended, as training itself sees it, and was evaluated: then the run has its new place of
+    the records, and nothing else is to be done.
+
+    Raises:
+      UserError: the directory holds another run.
+    """
+    refuse_other_run(job.run)
+    progress = progress_of(job.run)
+    if not progress or not progress.has_ended(job.run.params.training) or not _is_evaluated(job):
+        return False
+    open_run(job.run)
+    return True
 
 
 def _is_evaluated(job: Job) -> bool:
     """Whether the reports are of the newest weights and this version, and have all that is asked for."""
-    folders = [job.run, *([job.run / TRUTH] if "--truth" in job.evaluation else [])]
+    path = pathlib.Path(job.run.path)
+    folders = [path, *([path / TRUTH] if "--truth" in job.evaluation else [])]
     with_votes = any(word.startswith("--human_triplets=") for word in job.evaluation)
-    return all(_is_whole(folder, job.run / "history.csv", with_votes=with_votes) for folder in folders)
+    return all(_is_whole(folder, path / "history.csv", with_votes=with_votes) for folder in folders)
 
 
 def _is_whole(folder: pathlib.Path, trained: pathlib.Path, *, with_votes: bool) -> bool:
@@ -117,10 +139,14 @@ def _is_whole(folder: pathlib.Path, trained: pathlib.Path, *, with_votes: bool) 
     return stored.get("schema_version") == SCHEMA_VERSION and bool(stored["human"] or not with_votes)
 
 
-def _state(run: pathlib.Path) -> str:
-    history = run / "history.csv"
-    epochs = len(history.read_text().splitlines()) - 1 if history.exists() else 0
-    return f"{run.name} epoch {epochs + 1}"
+def _state(run: Run) -> str:
+    try:
+        progress = progress_of(run)
+    except FileNotFoundError:  # the backup of the next epoch has just taken its place
+        return run.path.name
+    if progress and progress.has_ended(run.params.training):
+        return f"{run.path.name} evaluating"
+    return f"{run.path.name} epoch {progress.epoch + 1 if progress else 1}"
 
 
 def _last_line(log: pathlib.Path) -> str:

@@ -68,6 +68,11 @@ def load_results(path: str) -> Results:
     if not pathlib.Path(path).is_file():
         raise UserError(f"--stored={path}: no such file: name the report.json of a comparison")
     value = files.read_json(path)
+    if isinstance(value, dict) and "run" in value:
+        raise UserError(
+            f"--stored={path}: the report of a run, {value['run']}, and not of a comparison: name the report.json in "
+            "the --output of compare"
+        )
     found = value.get("schema_version") if isinstance(value, dict) else None
     if found not in (SCHEMA_VERSION, _WITHOUT_CONTRASTS):
         raise UserError(f"--stored={path}: schema version {found}, expected {SCHEMA_VERSION}: compare again")

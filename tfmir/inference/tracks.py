@@ -9,8 +9,9 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from tfmir.data.manifest import Manifest
 from tfmir.data.pipeline import fixed_excerpts
-from tfmir.data.records import Manifest, read_tracks
+from tfmir.data.records import read_tracks
 from tfmir.model.system import System
 
 _BATCH = 64

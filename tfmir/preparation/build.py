@@ -11,15 +11,9 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from tfmir import files
+from tfmir.corpora.annotated import as_asked, as_found
 from tfmir.corpora.corpus import SPLITS, Corpus, Track
-from tfmir.data.records import (
-    MANIFEST,
-    Manifest,
-    Shard,
-    Split,
-    load_manifest,
-    save_manifest,
-)
+from tfmir.data.manifest import MANIFEST, Manifest, Shard, Split, load_manifest, save_manifest
 from tfmir.errors import UserError
 from tfmir.params import FeatureParams
 from tfmir.preparation.engine import run_tasks
@@ -196,7 +190,9 @@ def _summarise(folder: files.Path, manifest: Manifest, corpus: Corpus, features:
     for split, of in manifest.splits.items():
         if manifest.annotated and of.tracks:
             shares = zip(manifest.annotated.items(), of.notion_counts, strict=True)
-            said = ", ".join(f"{n} {count / of.tracks:.1%} (asked {asked:.1%})" for (n, asked), count in shares)
+            said = ", ".join(
+                f"{n} {as_found(count / of.tracks)} (asked {as_asked(asked)})" for (n, asked), count in shares
+            )
             print(f"{split}: annotated with {said}")
     for split in SPLITS:
         if not manifest.splits[split].tracks and any(track.split == split for track in corpus.tracks):

@@ -7,7 +7,7 @@ import hashlib
 import json
 
 from tfmir.corpora.corpus import SPLITS, Corpus, Track
-from tfmir.data.records import shard_name, shard_of
+from tfmir.data.manifest import shard_name, shard_of
 from tfmir.params import FeatureParams
 
 _TRACKS_PER_SHARD = 100

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from tqdm import tqdm
 
 from tfmir import files
-from tfmir.data.records import Manifest, load_manifest, missing_shards
+from tfmir.data.manifest import Manifest, load_manifest, missing_shards
 from tfmir.errors import UserError
 from tfmir.preparation.resumable import STATE
 from tfmir.preparation.writer import ShardResult

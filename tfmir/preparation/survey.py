@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tfmir.corpora.annotated import as_asked, as_found
 from tfmir.corpora.corpus import SPLITS, Corpus
 from tfmir.corpora.spelling import one_line
 from tfmir.errors import UserError
@@ -173,7 +174,7 @@ def _annotated(report: Mapping[str, Any]) -> list[str]:
     for notion, asked in report["annotated"].items():
         found, tracks = (_row(counts) for counts in (report["notions"][notion]["tracks"], report["tracks"]))
         shares = (int(n) / int(of) if int(of) else None for n, of in zip(found, tracks, strict=True))
-        rows.append([notion, f"{asked:.1%}", *("–" if share is None else f"{share:.1%}" for share in shares)])
+        rows.append([notion, as_asked(asked), *("–" if share is None else as_found(share) for share in shares)])
     return ["## Annotated\n", table(["share of the tracks", "asked", *SPLITS, "all"], rows)]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import io
 import math
 import shutil
@@ -23,25 +22,8 @@ from tfmir.fields import to_dict
 from tfmir.model.checkpoint import load_weights
 from tfmir.model.subspaces import subspace_norms
 from tfmir.params import RunParams
+from tfmir.training.progress import Progress, load_progress, newest_backup, save_progress
 from tfmir.training.schedule import ScheduleState, advance
-
-
-@dataclasses.dataclass
-class Progress:
-    """How far a run has come; `backup/<epoch>/state.json` beside the weights.
-
-    Attributes:
-      schedule: state of the learning rate, which counts the finished epochs.
-      history: one row per finished epoch.
-    """
-
-    schedule: ScheduleState
-    history: list[dict[str, float]]
-
-    @property
-    def epoch(self) -> int:
-        """Finished epochs."""
-        return self.schedule.epoch
 
 
 class ScheduleAndBackup(keras.callbacks.Callback):
@@ -68,16 +50,12 @@ class ScheduleAndBackup(keras.callbacks.Callback):
         Raises:
           UserError: the backup is damaged.
         """
-        newest = max(self._backups(), default=None)
+        newest = newest_backup(self.path)
         if newest is None:
             return 0
         remedy = f"remove {newest} to train from the first epoch again; {self.path / 'best.weights.h5'} is not touched"
         load_weights(model, newest / "state.weights.h5", remedy=remedy)
-        stored = files.read_json(newest / "state.json")
-        try:
-            self.progress = Progress(ScheduleState(**stored["schedule"]), stored["history"])
-        except (KeyError, TypeError) as error:
-            raise UserError(f"{newest / 'state.json'}: not what this version writes ({error!r}): {remedy}") from error
+        self.progress = load_progress(newest, remedy=remedy)
         model.optimizer.learning_rate.assign(self.progress.schedule.learning_rate)
         return self.progress.epoch
 
@@ -147,17 +125,13 @@ class ScheduleAndBackup(keras.callbacks.Callback):
             "Try a lower --learning_rate, or without --mixed_precision, in another --run"
         )
 
-    def _backups(self) -> list[files.Path]:
-        """Those that are whole: state.json is written last."""
-        return [path for path in (self.path / "backup").glob("epoch-*") if (path / "state.json").exists()]
-
     def _write_backup(self) -> None:
         final = self.path / "backup" / f"epoch-{self.progress.epoch:06d}"
         others = [path for path in (self.path / "backup").glob("epoch-*") if path != final]
         files.remove_tree(final)
         with files.replacing(final / "state.weights.h5") as name:
             self.model.save_weights(name)
-        files.write_json(final / "state.json", dataclasses.asdict(self.progress))
+        save_progress(final, self.progress)
         for path in others:
             files.remove_tree(path)
 

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tfmir import files
+from tfmir.data.manifest import Manifest, Split
 from tfmir.data.pipeline import fixed_excerpts, training_set, validation_set
-from tfmir.data.records import Manifest, Split, check_features, load_manifest
 from tfmir.errors import UserError
+from tfmir.fields import in_use
 from tfmir.model.build import build_system
 from tfmir.model.system import System
-from tfmir.params import RunParams, check_system
+from tfmir.params import RunParams
 from tfmir.run_directory import Run, locked, open_run
+from tfmir.training.asked import asked_run
 from tfmir.training.callbacks import ProgressBar, ScheduleAndBackup, TensorBoardLog
 from tfmir.training.prototypes import store_prototypes
-from tfmir.training.strategy import check_shares, count_replicas, make_strategy
+from tfmir.training.strategy import check_shares, count_replicas, make_strategy, precision_kept
 
 
 def start(path: str, params: RunParams, records: str, *, command_line: Sequence[str] = ()) -> None:
@@ -37,25 +38,11 @@ def start(path: str, params: RunParams, records: str, *, command_line: Sequence[
       UserError: records of other features, no system, a batch that cannot be shared out, or a directory that holds
         another run or is being trained.
     """
-    manifest = load_manifest(records)
-    check_features(manifest, params.features, source=records)
-    check_system(params.system)
-    if params.system.disentangled:
-        manifest.vocabulary.subspace_dim(params.encoder.embedding_dim)
-    run = Run(
-        files.to_path(path),
-        params,
-        manifest.vocabulary,
-        records,
-        manifest.corpus,
-        manifest.licence,
-        manifest.fingerprint,
-    )
-    _check_batch(params)
+    run, manifest = asked_run(path, params, records)
     check_shares(params, count_replicas(params.training))
     is_new = not (run.path / "params.json").exists()
     open_run(run)
-    with locked(run):
+    with locked(run), precision_kept():
         try:
             (run.path / "flags.txt").write_text(" ".join(command_line) + "\n", encoding="utf-8")
             train(run, manifest)
@@ -69,26 +56,15 @@ def start(path: str, params: RunParams, records: str, *, command_line: Sequence[
 
 
 def train(run: Run, manifest: Manifest) -> None:
-    """Trains `run` until its schedule or its epochs end, resuming from its backup.
-
-    Raises:
-      UserError: a split without tracks.
-    """
+    """Trains `run` until its schedule or its epochs end, resuming from its backup."""
     params = run.params
-    for split in ("train", "validation"):
-        if not manifest.splits.get(split) or not manifest.splits[split].tracks:
-            raise UserError(f"{run.records}: the {split} split has no tracks: training needs both train and validation")
-    if params.system.uses_triplets and not any(manifest.splits["train"].notion_counts):
-        raise UserError(
-            f"{run.records}: no training track has a tag: --system={params.system.system} learns from shared ones"
-        )
     strategy = make_strategy(params.training)
     keras.utils.set_random_seed(params.training.seed)
     with strategy.scope():
         system = _compiled(run, manifest)
     keeper = ScheduleAndBackup(run.path, params)
     first_epoch = keeper.restore(system)
-    if keeper.progress.schedule.finished or first_epoch >= params.training.epochs:
+    if keeper.progress.has_ended(params.training):
         store_prototypes(run, manifest)
         print(f"{run.path}: already trained for {first_epoch} epochs; nothing to do (more --epochs would go on)")
         return
@@ -151,19 +127,16 @@ def _compiled(run: Run, manifest: Manifest) -> System:
     return system
 
 
-def _check_batch(params: RunParams) -> None:
-    unit, batch = params.system.unit, params.pipeline.batch_size
-    if batch % unit or (batch < 2 * unit and unit > 1):
-        raise UserError(
-            f"--batch_size={batch}: system {params.system.system} takes excerpts in pairs and needs two pairs to find "
-            f"negatives: use {max(2, batch // unit) * unit} or another multiple of {unit}"
-        )
-
-
 def _announce(run: Run, system: System, strategy: tf.distribute.Strategy, *, first_epoch: int, steps: int) -> None:
-    sizes = itertools.starmap(lambda name, value: f"{name}={value}", vars(run.params.system).items())
-    print(f"{'resuming' if first_epoch else 'training'} {run.path} on {run.records}: {', '.join(sizes)}")
+    system_of, encoder_of = run.params.system, run.params.encoder
+    print(f"{'resuming' if first_epoch else 'training'} {run.path} on {run.records}")
+    print(", ".join(map(_named, in_use(system_of, system_of.system).items())))
+    print(", ".join(map(_named, in_use(encoder_of, encoder_of.encoder).items())))
     print(
         f"{system.count_params():,} parameters, {strategy.num_replicas_in_sync} replica(s), {steps} steps an epoch "
         f"from epoch {first_epoch + 1}; TensorBoard: tensorboard --logdir={run.path / 'logs'}"
     )
+
+
+def _named(setting: tuple[str, Any]) -> str:
+    return "{}={}".format(*setting)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tfmir import files
-from tfmir.data.records import Manifest
+from tfmir.data.manifest import Manifest
 from tfmir.inference.tracks import stream_tracks
 from tfmir.inference.weights import lacks_prototypes, load_system
 from tfmir.model.system import System

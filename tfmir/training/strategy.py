@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import keras
 import tensorflow as tf
 
@@ -30,6 +33,16 @@ def make_strategy(params: TrainParams) -> tf.distribute.Strategy:
     if kind == "CPU":
         _split_cpu(count)
     return tf.distribute.MirroredStrategy([f"{kind}:{i}" for i in range(count)])
+
+
+@contextlib.contextmanager
+def precision_kept() -> Iterator[None]:
+    """Gives the process its precision back that `make_strategy` sets: what follows training is not of its kind."""
+    before = keras.mixed_precision.global_policy()
+    try:
+        yield
+    finally:
+        keras.mixed_precision.set_global_policy(before)
 
 
 def count_replicas(params: TrainParams) -> int:

@@ -5,7 +5,8 @@ import pytest
 import soundfile
 
 from tfmir.data.features import log_mel
-from tfmir.data.records import load_manifest, read_tracks
+from tfmir.data.manifest import load_manifest
+from tfmir.data.records import read_tracks
 from tfmir.evaluation.baselines import split_statistics
 from tfmir.evaluation.library.songs import hear, statistics_of
 from tfmir.inference.audio import embed_file, embed_files

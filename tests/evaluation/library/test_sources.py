@@ -6,7 +6,7 @@ import pytest
 from tests.fixtures.embedded import songs as made_songs
 from tests.fixtures.embedded import write_set
 from tfmir import files
-from tfmir.data.records import load_manifest
+from tfmir.data.manifest import load_manifest
 from tfmir.errors import UserError
 from tfmir.evaluation.library.sources import open_source
 from tfmir.inference.tracks import embed_tracks

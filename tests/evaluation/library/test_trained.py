@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tfmir.data.records import load_manifest, read_tracks
+from tfmir.data.manifest import load_manifest
+from tfmir.data.records import read_tracks
 from tfmir.evaluation.baselines import statistics_features
 from tfmir.evaluation.library.trained import Trained, trained_on
 

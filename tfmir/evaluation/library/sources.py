@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tfmir import files
+from tfmir import files, folders
 from tfmir.catalogue.embedded_set import open_set, vectors
 from tfmir.catalogue.embeddings import MARK
 from tfmir.corpora.spelling import one_line
-from tfmir.data.records import MANIFEST, check_features, load_manifest, missing_shards, read_tracks
+from tfmir.data.manifest import MANIFEST, check_features, load_manifest, missing_shards
+from tfmir.data.records import read_tracks
 from tfmir.errors import UserError
 from tfmir.evaluation.baselines import statistics_features
 from tfmir.evaluation.library.described import ARTIST, Described, describe, described
@@ -54,8 +55,7 @@ def open_source(run: Run, library: str, annotations: str) -> Source:
         other features, or annotations that cannot be read.
     """
     place = files.to_path(library)
-    if not place.is_dir():
-        raise UserError(f"--library={library}: no such folder")
+    folders.require_folder("library", library)
     if (place / MARK).exists():
         return _of_embeddings(run, library, annotations)
     if (place / MANIFEST).exists():

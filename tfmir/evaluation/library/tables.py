@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tfmir.corpora.spelling import one_line
-from tfmir.evaluation.cells import few_tracks, undefined, with_interval
+from tfmir.evaluation.cells import ON_SCREEN, few_tracks, undefined, with_interval
 from tfmir.evaluation.library.figures import BY_PRODUCT, OTHERS
 from tfmir.evaluation.library.trained import ID
 from tfmir.evaluation.retrieval import KS
@@ -41,7 +41,8 @@ def headline(report: Mapping[str, Any]) -> str:
     """What is asked, how far it is to be trusted, the tables, the ratios, and what is not defined."""
     ratios = [f"{name}: {with_interval(value)}" for name, value in report["ratios"].items()]
     head = [_summary(report), _doubts(report), ""]
-    return "\n".join([*head, *_tables(report), *ratios, *(f"not defined: {line}" for line in undefined(report))])
+    missing = [f"not defined: {line}" for line in undefined(report, most=ON_SCREEN)]
+    return "\n".join([*head, *_tables(report), *ratios, *missing])
 
 
 def _summary(report: Mapping[str, Any]) -> str:

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 from tqdm import tqdm
 
-from tfmir.data.records import Manifest, StoredTrack, read_tracks
+from tfmir.data.manifest import Manifest
+from tfmir.data.records import StoredTrack, read_tracks
 from tfmir.data.run_records import records_of
 from tfmir.errors import UserError
 from tfmir.evaluation.baselines import statistics_features
