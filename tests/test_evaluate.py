@@ -102,6 +102,8 @@ def test_flags_of_a_library_reach_its_report(monkeypatch):
         (["--annotations=tags.csv"], "--annotations needs --library"),
         (["--output=out"], "--output needs --library"),
         (["--library=music", "--records=tfrecords/other"], "--records does not go with --library"),
+        (["--library=music", "--nofigures"], "--nofigures does not go with --library"),
+        (["--library=music", "--truth"], "--truth does not go with --library"),
         (["--library=music", "--human_triplets=votes.csv"], "--human_triplets does not go with --library"),
     ],
 )

@@ -180,7 +180,7 @@ def test_flag_files_that_come_with_tfmir_are_found_from_any_folder_but_ones_own_
 
 
 def test_every_flag_file_that_comes_with_tfmir_for_training_parses(repository):
-    files = sorted((repository / "launch").glob("*.flags"))
+    files = sorted((repository / "launch").rglob("*.flags"))
     commands = {"tune", "sparse_demo", "complete_demo"}  # flags of other commands
     systems = [file for file in files if file.stem not in commands and not file.stem.startswith("compare")]
     assert len(systems) > 9
@@ -190,11 +190,11 @@ def test_every_flag_file_that_comes_with_tfmir_for_training_parses(repository):
 
 
 def test_every_comparison_names_flag_files_that_are_there(repository):
-    found = sorted((repository / "launch").glob("compare*.flags"))
-    assert len(found) >= 3
+    found = sorted((repository / "launch").rglob("compare*.flags"))
+    assert len(found) >= 5
     for file in found:
         asked = parse(["x", f"--flagfile={file}"], CompareParams)
-        named = [*asked.settings.split(","), *(f"launch/{system}.flags" for system in asked.systems.split(","))]
+        named = [*asked.settings.split(","), *(f"{asked.launch}/{system}.flags" for system in asked.systems.split(","))]
         assert all((repository / name).exists() for name in named)
 
 

@@ -21,3 +21,10 @@ def test_pictures_by_hand_and_nothing_without_any():
 
 def test_a_line_in_a_name_is_no_edge_of_a_cell():
     assert table(["tag", "all"], [["soul|funk", "2"]]).endswith("| soul\\|funk | 2 |\n")
+
+
+def test_words_are_left_aligned_and_figures_right():
+    """An interval, a bold figure, a difference and a small p are figures; a dash and an empty cell are neither."""
+    rows = [["a", "yes", "**0.1** ± 0.2", "–", "[-1, 2]", "< 0.001", "+0.1"], ["b", "–", "–", "", "–", "0.3", "none"]]
+    rule = table("nwxyzpd", rows).splitlines()[1]
+    assert rule == "| --- | --- | ---: | ---: | ---: | ---: | ---: |"

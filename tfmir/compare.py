@@ -19,7 +19,7 @@ from tfmir import command, files, folders, resources
 from tfmir.errors import UserError
 from tfmir.experiments.systems import ALIASES, ALL
 from tfmir.fields import field, refuse_given
-from tfmir.flags import parse
+from tfmir.flags import parse, to_argv
 from tfmir.params import MAX_SEED
 from tfmir.train import TrainCommand, make_missing_demo
 
@@ -95,7 +95,8 @@ def _compare(params: CompareParams) -> None:
     from tfmir.experiments.published import load_published
     from tfmir.experiments.queue import run_jobs
 
-    published, contrasts = load_published(params.published), load_contrasts(params.contrasts)
+    published = load_published(params.published)
+    contrasts = load_contrasts(params.contrasts, launch=params.launch)
     votes_on_songs(params.human_triplets, params.audio_dir)
     jobs = _jobs(params, seeds, flags)
     runs = {system: [jobs[system, seed].run for seed in of_system] for system, of_system in seeds.items()}
@@ -111,6 +112,7 @@ def _compare(params: CompareParams) -> None:
         truth=params.truth,
         published=published,
         tsne_tags=params.tsne_tags,
+        command=to_argv(params),
     )
     print(f"\n{report}\nreport: {output / 'report.md'}, figures: {output / 'figures'}")
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 
 import numpy as np
@@ -19,6 +20,7 @@ from tfmir.evaluation.library.library_report import evaluate_library
 from tfmir.evaluation.retrieval import recall_at_k
 from tfmir.evaluation.run_report import evaluate_run
 from tfmir.experiments.comparison import compare
+from tfmir.flags import parse
 from tfmir.inference.tracks import embed_tracks
 from tfmir.preparation.build import build_records
 from tfmir.run_directory import load_history, load_run, locked
@@ -73,7 +75,10 @@ def test_a_run_named_random_is_not_the_baseline_of_that_name(report, run):
 
 def test_the_report_is_written_as_it_is_returned(report, run):
     assert json.loads((run.path / "report.json").read_text()) == json.loads(json.dumps(report))
-    assert (run.path / "report.md").read_text().startswith("# random on more\n")
+    text = (run.path / "report.md").read_text()
+    assert text.startswith("# random on more\n\nThe best weights of a run on the ")
+    words = shlex.split(text.split("    python -m tfmir.train ")[1].splitlines()[0])
+    assert parse(["tfmir", *words], TrainCommand).settings == run.params
 
 
 def test_test_npz_holds_the_test_split_in_the_order_of_the_records(report, run):

@@ -103,6 +103,33 @@ def test_a_normalised_system_has_no_other_way(report):
     assert not [name for name, _ in rows(report_text(report), "Per notion") if "the other way" in name]
 
 
+def test_a_stranger_is_told_how_to_read_it(report):
+    """What R@k is, how far above statistics, what the training took, how many tracks a tag rests on."""
+    training = {"epochs": 26, "seconds": 1800.0, "cpu_seconds": 3600.0}
+    text = report_text({**report, "training": training})
+    ratio = shown(report["ratios"]["recall_1_over_statistics"])
+    for part in (
+        "R@k, recall at k: the share",
+        "Baselines: statistics, mean, deviation and movement of each band of the log-mel.",
+        "**Few test tracks:** with 40, fewer than 200",
+        f"* R@1 over that of statistics: {ratio} (`recall_1_over_statistics`)",
+        "* Training: 26 epochs, 1.0 hours of CPU time, 30.0 minutes by the clock",
+    ):
+        assert part in text, part
+    tags = rows(text, "ROC-AUC per tag")
+    assert {name: int(row["test tracks"]) for (name, _), row in tags.items()} == report["tag_tracks"]
+    earlier = {key: value for key, value in report.items() if key != "tag_tracks"}
+    assert "| tag | mine |" in report_text(earlier)
+    assert "Few" not in report_text({**report, "tracks": 200}) + headline({**report, "tracks": 200})
+
+
+def test_a_column_or_row_without_any_figure_is_left_out(report, plain):
+    assert "| triplets, sub-space |" in report_text(report)
+    text = report_text(plain)
+    assert "| triplets, sub-space |" not in text
+    assert "track | – | – | – |" not in text
+
+
 def test_without_subspaces_there_is_no_leakage(report, plain):
     assert "## Leakage" in report_text(report)
     assert "eakage" not in report_text(plain) + headline(plain)
@@ -112,13 +139,13 @@ def test_agreement_with_listeners_names_every_space(report, plain):
     """Of a normalised system the inner product is the cosine, so it is not named."""
     human = {"triplets": 3, "votes": 10, "whole": {"mean": 0.8, "low": 0.7, "high": 0.9}, "inner_product": None}
     human["subspaces"] = {"genre": {"mean": 0.5, "low": 0.4, "high": 0.6}}
-    said = headline({**report, "human": human}).splitlines()[-1]
+    said = headline({**report, "human": human, "tracks": 200}).splitlines()[-1]
     assert said == (
         "agreement with 10 votes of listeners on 3 triplets: whole space 0.800 [0.700, 0.900], "
         "genre 0.500 [0.400, 0.600]"
     )
     by_product = {"mean": 0.3, "low": 0.2, "high": 0.4}
-    said = headline({**plain, "human": human | {"inner_product": by_product, "subspaces": {}}})
+    said = headline({**plain, "tracks": 200, "human": human | {"inner_product": by_product, "subspaces": {}}})
     assert said.endswith("whole space 0.800 [0.700, 0.900], whole space by inner product 0.300 [0.200, 0.400]")
     assert "listeners" not in headline(report)
 

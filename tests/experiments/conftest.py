@@ -48,13 +48,15 @@ def answers(report, *, seed=0):
     """Answers to the questions of every report, the same for all, as often right as the report says."""
     rng, tracks = np.random.default_rng(0), report["tracks"]
     labels, triplets = rng.random([tracks, 3]) < 0.5, rng.integers(0, tracks, [300, 3])
-    own, luck = report["system"], np.random.default_rng(seed)
+    own, luck, queries = report["system"], np.random.default_rng(seed), np.flatnonzero(labels.any(axis=1))
     shares = {f"whole/{notion}": figure["mean"] for notion, figure in own["triplets"].items()}
     shares |= {f"subspace/{notion}": figure["mean"] for notion, figure in (own["triplets_subspace"] or {}).items()}
     shares |= {"track": own["triplets_track"]["mean"]}
     return Answers(
-        queries=np.arange(tracks),
-        recall=np.stack([luck.random(tracks) < own["recall"][k]["mean"] for k in "1248"], axis=1).astype(np.float32),
+        queries=queries,
+        recall=np.stack([luck.random(len(queries)) < own["recall"][k]["mean"] for k in "1248"], axis=1).astype(
+            np.float32
+        ),
         labels=labels,
         correct={name: luck.random(300) < share for name, share in shares.items()},
         triplets=dict.fromkeys(shares, triplets),

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from tfmir.experiments.columns import TIMES, mean_or_none, summary, tables, triplet_columns
+from tfmir.experiments.columns import TIMES, TRIPLETS, is_column, mean_or_none, summary, tables, triplet_columns
 
 
 def test_the_summary_keeps_every_seed(reports):
@@ -19,6 +19,15 @@ def test_every_column_of_every_table_has_figures(reports):
     known = set(summary(reports))
     for columns in (*tables(notions).values(), *triplet_columns(notions).values()):
         assert set(columns) <= known
+
+
+def test_a_column_is_known_whatever_the_notions_are():
+    """Not what the columns are read from, such as seconds, nor half a name."""
+    for columns in (*tables(["taste"]).values(), *triplet_columns(["taste"]).values()):
+        assert all(map(is_column, columns))
+    assert is_column(TRIPLETS)
+    for name in ("", "R@3", "seconds", "taste", " sub-space", "mean of sub-space", "R@1 of taste", "R@1 by cosines"):
+        assert not is_column(name)
 
 
 def test_figures_are_read_where_the_report_has_them(reports):

@@ -56,8 +56,11 @@ CONTRASTS += [dataclasses.replace(WINS, id="c", column="CPU time", primary=False
 
 def test_figures_of_the_runs_become_tables_pictures_and_one_file(runs, results, tmp_path):
     output = tmp_path / "out"
-    text = compare(runs, output, tsne_tags="genre/a,b")
-    assert load_results(str(output / "report.json")) == results
+    text = compare(runs, output, tsne_tags="genre/a,b", command=["--seeds=4,5"])
+    stored = load_results(str(output / "report.json"))
+    assert dataclasses.replace(stored, made=None) == results
+    assert stored.made.own["triplet"] == ["--system=triplet"]
+    assert "    python -m tfmir.compare --seeds=4,5\n" in text
     assert text in (output / "report.md").read_text()
     pictures = {path.name for path in (output / "figures").iterdir()}
     assert pictures == set(plots.CAPTIONS)
@@ -93,17 +96,19 @@ def test_systems_may_have_different_numbers_of_runs(runs, tmp_path):
     stored = load_results(str(tmp_path / "out/report.json"))
     assert stored.seeds == {"triplet": [4, 5], "plain": [4]}
     assert stored.labels.contrasts[0].spread.seeds == (2, 1)
-    assert "over 2 seed(s) (plain: 1);" in text
+    assert "over 2 seeds (plain: 1);" in text
 
 
 @pytest.mark.usefixtures("undrawn")
 def test_the_other_name_of_a_system_has_a_row_and_is_neither_judged_nor_drawn_twice(runs, rows, tmp_path):
     named = {"classification": runs["plain"], "triplet": runs["triplet"]}
     asked = ["triplet", "proxy_basic", "classification"]
-    text = compare(named, tmp_path / "out", rows=asked, contrasts=CONTRASTS)
+    of_alias = dataclasses.replace(WINS, id="d", less="proxy_basic")
+    text = compare(named, tmp_path / "out", rows=asked, contrasts=[*CONTRASTS, of_alias])
     stored = load_results(str(tmp_path / "out/report.json"))
     assert (stored.aliases, list(stored.switches)) == ({"proxy_basic": "classification"}, asked)
     assert set(stored.labels.columns["R@1"]) == {"classification", "triplet"}
+    assert [(found.contrast.id, found.contrast.less) for found in stored.labels.contrasts] == [("d", "classification")]
     table = rows(text, "Table 1: training time, retrieval, tagging")
     assert list(table) == asked
     assert table["proxy_basic"]["R@1"] == table["classification"]["R@1"] == "0.100 ± 0.000"
@@ -121,8 +126,8 @@ def test_the_truth_is_read_from_its_own_folder(runs, rows, tmp_path):
         rows(text, "Table 1: training time, retrieval, tagging")["plain"]["ROC-AUC"],
         of_truth["plain"]["ROC-AUC"],
     ) == (
-        "**0.800** ± 0.000",
-        "**0.950** ± 0.000",
+        "0.800 ± 0.000",
+        "0.950 ± 0.000",
     )
     assert len(load_results(str(tmp_path / "out/report.json")).truth.contrasts) == 3
     (runs["plain"][0] / "truth/report.json").unlink()

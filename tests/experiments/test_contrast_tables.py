@@ -71,6 +71,12 @@ def test_one_seed_has_dashes():
     assert row[2:] == ["+0.100", "–", "–", "–", "1, 1", "–", "–", "–", "undecided"]
 
 
+def test_what_is_undefined_has_dashes_and_its_seeds():
+    lacks = dataclasses.replace(FIRST, column="human")
+    row = cells(findings_sections(Side(COLUMNS, judge_contrasts([lacks], COLUMNS, {}, tracks=9)), published={})[0])[0]
+    assert row[1:] == ["x − y, human", "–", "–", "–", "–", "3, 4", "–", "–", "–", "undefined"]
+
+
 def test_the_joint_system_has_a_table_of_its_own_and_nothing_is_nothing():
     columns = {"R@1": {"joint": [0.5, 0.6], "proxy": [0.4, 0.5]}}
     (text,) = findings_sections(Side(columns, [], joint_against_the_best(columns, {}, tracks=9)), published={})

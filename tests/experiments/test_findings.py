@@ -123,12 +123,41 @@ def test_systems_may_have_unequal_numbers_of_seeds():
     assert (found.spread.seeds, found.verdict) == ((5, 3), "seen")
 
 
-def test_what_is_not_there_is_left_out():
+def test_systems_that_are_not_compared_are_left_out_and_secondary_columns_that_nobody_has():
     few = {column: {s: v for s, v in of.items() if s == "proxy"} for column, of in columns().items()}
-    assert judge_contrasts([MORE, dataclasses.replace(MORE, column="human")], few, {}, tracks=TRACKS) == []
-    unknown = dataclasses.replace(MORE, column="mean of sub-spaces")  # `triplet` has none
-    assert judge_contrasts([unknown], columns(), {}, tracks=TRACKS) == []
+    assert judge_contrasts([MORE, dataclasses.replace(MORE, primary=True)], few, {}, tracks=TRACKS) == []
+    human = dataclasses.replace(MORE, column="human")
+    asked = columns() | {"human": {system: [None, None, None] for system in systems.ALL}}
+    assert judge_contrasts([human], columns(), {}, tracks=TRACKS) == []
+    assert judge_contrasts([human], asked, {}, tracks=TRACKS) == []
     assert joint_against_the_best(few, {}, tracks=TRACKS) == []
+
+
+@pytest.mark.parametrize("primary", [True, False])
+def test_what_a_run_lacks_is_undefined(primary):
+    """`triplet` has no sub-spaces; of R@2 one run of three has no figure."""
+    lacks = dataclasses.replace(MORE, column="mean of sub-spaces", primary=primary)
+    one = dataclasses.replace(MORE, column="R@2", primary=primary)
+    found = judge_contrasts([lacks, one], columns(**{"R@2": {"proxy": [0.6, None, 0.6]}}), {}, tracks=TRACKS)
+    assert [(f.verdict, f.difference, f.low, f.p, f.spread.seeds) for f in found] == [
+        ("undefined", None, None, 1.0, (3, 3))
+    ] * 2
+    assert [f.adjusted_p for f in found] == ([1.0, 1.0] if primary else [None, None])
+
+
+def test_holm_counts_what_is_undefined():
+    """By itself p is 0.007; of two it is 0.014, though the other is not judged."""
+    first = dataclasses.replace(MORE, primary=True)
+    nobody = dataclasses.replace(first, id="human", column="human")
+    changed = {"R@1": {"proxy": [0.59, 0.61, 0.62]}}
+    (alone,) = judge_contrasts([first], columns(**changed), {}, tracks=TRACKS)
+    found = judge_contrasts([first, nobody], columns(**changed), {}, tracks=TRACKS)
+    assert [f.verdict for f in found] == ["seen", "undefined"]
+    assert (alone.adjusted_p, found[0].adjusted_p) == pytest.approx((0.0068, 0.0136), abs=1e-4)
+    (itself,) = judge_contrasts(
+        [dataclasses.replace(nobody, less="proxy", against="R@1")], columns(), {}, tracks=TRACKS
+    )
+    assert itself.spread.seeds == (3,)
 
 
 def test_the_joint_system_has_a_place_beside_the_best_of_the_papers():
@@ -157,7 +186,8 @@ def test_one_seed_decides_nothing_but_who_is_first():
 def test_a_finding_is_the_same_after_json():
     changed = {"R@1": {"proxy": [0.60, 0.61, 0.63]}}
     single = judge_contrasts([MORE], {"R@1": {"proxy": [0.9], "triplet": [0.1]}}, {}, tracks=TRACKS)
-    for found in (judged(MORE, **changed), judged(dataclasses.replace(EQUAL, primary=True), **changed), *single):
+    lacks = judged(dataclasses.replace(MORE, column="mean of sub-spaces", primary=True))
+    for found in (judged(MORE, **changed), judged(dataclasses.replace(EQUAL, primary=True), **changed), *single, lacks):
         assert from_json(json.loads(json.dumps(dataclasses.asdict(found), allow_nan=False))) == found
 
 
@@ -169,8 +199,9 @@ def test_the_contrasts_are_the_papers(repository):
     figures["CPU time"] = figures["training time"]
     contrasts = load_contrasts(str(repository / "docs/comparison/contrasts.csv"))
     found = judge_contrasts(contrasts, figures, {}, tracks=TRACKS)
-    left_out = {c.id for c in contrasts} - {f.contrast.id for f in found}
+    judged = {f.contrast.id: f for f in found if f.difference is not None}
+    left_out = {contrast.id for contrast in contrasts} - set(judged)
     assert left_out == {"normalisation-cosine", "joint-subspace-triplets", "joint-retrieval"}
-    for finding in found:
+    for finding in judged.values():
         mean, contrast = finding.difference, finding.contrast
         assert abs(mean) <= contrast.margin if contrast.kind == AGREE else mean > 0, contrast

@@ -4,7 +4,7 @@ from scipy import stats
 
 from tfmir.evaluation.answers import Answers
 from tfmir.evaluation.triplets import draw_triplets
-from tfmir.experiments.bootstrap import draw_weights, resampled_figures
+from tfmir.experiments.bootstrap import COSINE, INNER_PRODUCT, draw_weights, resampled_figures
 from tfmir.experiments.spread import (
     LEVEL,
     Figures,
@@ -155,20 +155,22 @@ def equal_systems(rng, *, tracks, share, weights):
             embeddings = centres + 0.1 * rng.normal(size=[tracks, 8])
             embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
             cosines = embeddings @ embeddings.T - 2 * np.eye(tracks)
-            hits = labels[cosines.argmax(axis=1), tags][queries].astype(np.float32)
+            nearest = np.argsort(-cosines, axis=1)[:, :2]
+            hits = labels[nearest[:, 0], tags][queries].astype(np.float32)
             right = cosines[anchors, positives] > cosines[anchors, negatives]
             found = Answers(queries, np.tile(hits, [4, 1]).T, labels, {"whole/a": right}, {"whole/a": triplets})
             values.append({RETRIEVAL: hits.mean(), PREDICTION: right.mean()})
-            resampled.append(resampled_figures(found, ["a"], [RETRIEVAL, PREDICTION], weights))
+            nearest = dict.fromkeys((INNER_PRODUCT, COSINE), nearest)
+            resampled.append(resampled_figures(found, ["a"], [RETRIEVAL, PREDICTION], weights, nearest))
         yield {
             name: Figures(np.array([v[name] for v in values]), np.array([r[name] for r in resampled]))
             for name in (RETRIEVAL, PREDICTION)
         }
 
 
-@pytest.mark.parametrize(("share", "retrieval"), [(0.13, (0.05, 0.15)), (1.0, (0.1, 0.2))])
-def test_of_drawn_triplets_it_is_one_in_twenty_and_of_retrieval_more(share, retrieval):
-    """200 times. With anchors alone resampled, 24 % and 28 % of triplets were called; R@1 lacks the library's part."""
+@pytest.mark.parametrize("share", [0.13, 1.0])
+def test_so_it_is_with_drawn_triplets_and_of_retrieval_no_more(share):
+    """200 times. By anchors alone 24 % and 28 % of triplets were called, by queries alone 10 % and 18 % of R@1."""
     rng, tracks = np.random.default_rng(3), 160
     weights = draw_weights(tracks, samples=100)
     called = {RETRIEVAL: 0, PREDICTION: 0}
@@ -176,4 +178,4 @@ def test_of_drawn_triplets_it_is_one_in_twenty_and_of_retrieval_more(share, retr
         x, y = equal_systems(rng, tracks=tracks, share=share, weights=weights)
         called = {name: so_far + told(x[name], y[name], tracks) for name, so_far in called.items()}
     assert 0.02 <= called[PREDICTION] / 200 <= 0.08
-    assert retrieval[0] <= called[RETRIEVAL] / 200 <= retrieval[1]
+    assert called[RETRIEVAL] / 200 <= 0.05

@@ -20,11 +20,43 @@ def test_means_deviations_ratios_and_the_best_in_bold_by_hand(results, rows):
         "**1.000** ± 0.707",
     )
     assert [found["plain"][name] for name in ("normalised", "disentangled")] == ["no", "no"]
-    by_cosine = rows(text, "Beyond the paper: retrieval by cosine, and time")
-    assert by_cosine["plain"]["R@1 by cosine"] == "0.250 ± 0.000"
-    by_product = rows(text, "Beyond the paper: triplets by inner product")
-    assert by_product["plain"]["genre whole space by inner product"] == "0.550 ± 0.000"
-    assert by_product["triplet"]["genre whole space by inner product"] == "**0.600** ± 0.000"
+    assert rows(text, "Beyond the paper: time")["plain"]["epochs"] == "3 ± 0"
+
+
+def test_what_two_similarities_say_alike_is_not_said_twice(results, rows):
+    """Of unit norm is `triplet`: it has no row by the other similarity, and without `plain` there is no table."""
+    title = "Beyond the paper: retrieval by cosine, triplets by inner product"
+    found = rows(comparison_text(results), title)
+    assert list(found) == ["plain"]
+    assert found["plain"]["R@1 by cosine"] == "0.250 ± 0.000"
+    assert found["plain"]["genre whole space by inner product"] == "0.550 ± 0.000"
+    columns = {name: {"triplet": of["triplet"]} for name, of in results.labels.columns.items()}
+    of_unit_norm = dataclasses.replace(results, switches={"triplet": results.switches["triplet"]}, labels=Side(columns))
+    assert title not in comparison_text(of_unit_norm)
+
+
+def test_nothing_is_best_where_all_are_the_same_and_equals_are_best_together(results, rows):
+    r"""What is shown decides: 0.9981 and 0.9979 are both 0.998, and 0.9 is not."""
+    switches = {**results.switches, "third": results.switches["plain"]}
+    columns = results.labels.columns | {
+        "track": {"triplet": [0.9981] * 2, "plain": [0.9979] * 2, "third": [0.9] * 2},
+        "R@1": {"triplet": [0.9981] * 2, "plain": [0.9979] * 2, "third": [0.998] * 2},
+    }
+    text = comparison_text(dataclasses.replace(results, switches=switches, labels=Side(columns)))
+    tracks = rows(text, "Table 4: triplets of tracks and of listeners")
+    assert [row["track"] for row in tracks.values()] == ["**0.998** ± 0.000", "**0.998** ± 0.000", "0.900 ± 0.000"]
+    recall = rows(text, "Table 1: training time, retrieval, tagging")
+    assert {row["R@1"] for row in recall.values()} == {"0.998 ± 0.000"}
+
+
+def test_few_seeds_and_few_tracks_are_told(results):
+    text = comparison_text(results)
+    assert "**Few seeds:** with fewer than 3 of a system" in text
+    assert "**Few test tracks:** with 40, fewer than 200" in text
+    three = {
+        name: {s: [*of_seeds, of_seeds[0]] for s, of_seeds in of.items()} for name, of in results.labels.columns.items()
+    }
+    assert "**Few" not in comparison_text(dataclasses.replace(results, tracks=200, labels=Side(three)))
 
 
 def test_table_3_has_both_spaces_in_one_table_and_a_row_where_there_is_a_subspace(results):
@@ -36,7 +68,7 @@ def test_table_3_has_both_spaces_in_one_table_and_a_row_where_there_is_a_subspac
         ["whole space", "plain"],
         ["sub-space", "triplet"],
     ]
-    assert cells[-1][-1] == "**0.800** ± 0.000"
+    assert cells[-1][-1] == "0.800 ± 0.000"
 
 
 def test_the_findings_stand_below_the_tables(results, rows):
@@ -73,7 +105,7 @@ def test_the_truth_has_tables_of_its_own_below_the_labels(results, rows):
 def test_unequal_numbers_of_seeds_are_told(results):
     columns = {name: {**of, "plain": [*of["plain"], of["plain"][0]]} for name, of in results.labels.columns.items()}
     text = comparison_text(dataclasses.replace(results, labels=Side(columns)))
-    assert "over 2 seed(s) (plain: 3);" in text
+    assert "over 2 seeds (plain: 3);" in text
 
 
 def test_published_figures_stand_beside_ours_and_other_systems_below(results, rows):
@@ -101,4 +133,4 @@ def test_the_lowest_time_is_the_best_and_one_seed_has_no_deviation(results):
     text = comparison_text(dataclasses.replace(results, labels=Side(one)))
     assert "±" not in text.split("\n\n## ", 1)[1]
     assert "| **0.500** |" in text  # CPU time of `plain`: 200 s, a half of the mean of its two seeds
-    assert "over 1 seed(s)" in text
+    assert "over 1 seed;" in text

@@ -45,7 +45,16 @@ def test_the_same_on_a_real_corpus_at_full_width(name, table, corpus, tmp_path, 
 
 def test_one_place_names_the_systems_and_launch_has_a_flag_file_for_each(table, repository):
     others = {"demo", "comparison", "compare", "tune", "msd", "jamendo", "sparse_demo", "complete_demo"}
-    others |= {"statistics", "on_sparse", "on_complete", "compare_sparse", "compare_complete", *systems.ABLATIONS}
+    others |= {
+        "statistics",
+        "inception",
+        "on_sparse",
+        "on_complete",
+        "compare_sparse",
+        "compare_complete",
+        "compare_inception",
+        *systems.ABLATIONS,
+    }
     assert {path.stem for path in (repository / "launch").glob("*.flags")} == {*systems.ALL, *systems.RANDOM, *others}
     assert set(table) == set(systems.ALL)
 

@@ -214,15 +214,23 @@ def _consecutive_cuts(
 ) -> Element:
     tracks = _parse(serialized, num_tags)
     counts = tracks["frames"] // features.excerpt_frames
+    track = tf.repeat(tf.range(tf.size(counts), dtype=tf.int64), counts)  # [n], the row of each excerpt
     number = tf.ragged.range(counts).flat_values[:, tf.newaxis] + tf.range(group, dtype=tf.int64)  # [n, group]
-    starts = number % tf.repeat(counts, counts)[:, tf.newaxis] * features.excerpt_frames
-    data = tf.repeat(tf.repeat(tracks["data"], counts)[:, tf.newaxis], group, axis=1)
+    place = number % tf.repeat(counts, counts)[:, tf.newaxis]
+    # A track may have megabytes: it is not repeated for each of its excerpts, whose numbers are gone through instead.
+    # Behind a track's end there is an empty string to be cut.
+    cuts = tf.map_fn(
+        lambda i: _substr(tracks["data"], tf.minimum(i * features.excerpt_frames, tracks["frames"]), features),
+        tf.range(tf.reduce_max(counts)),
+        fn_output_signature=tf.string,
+    )  # [most, batch]
+    rows = tf.broadcast_to(track[:, tf.newaxis], tf.shape(place))
     return {
-        "data": _substr(data, starts, features),
+        "data": tf.gather_nd(cuts, tf.stack([place, rows], axis=-1)),
         "labels": tf.repeat(tracks["labels"], counts, axis=0),
         "track": tf.repeat(tracks["track"], counts),
         "track_id": tf.repeat(tracks["track_id"], counts),
-        "position": tf.repeat(tf.range(tf.shape(counts)[0], dtype=tf.int64) + first_track, counts),
+        "position": track + first_track,
         "apart": tf.repeat(counts >= group, counts),
     }
 

@@ -68,9 +68,7 @@ def training_pairs(
       A dataset of (float32 [pairs, 2, group, frames, mels], {"labels": float32 [pairs, 2, tags],
       "tag": int64 [pairs], "track": int64 [pairs, 2], "apart": float32 [pairs, 2]}), with 0 and 1 for no and yes.
     """
-    draw = functools.partial(
-        draw_tags, vocabulary=vocabulary, rates=notion_rates(notion_counts, params.notion_sampling)
-    )
+    draw = _drawing(vocabulary, notion_counts, params)
     # Where tags are sparse most excerpts draw none: they cost their track's reading, and no cut.
     stream = random_excerpts(
         paths, 0, num_tags=len(vocabulary.tags), params=params, features=features, seed=seed, group=group, draw=draw
@@ -105,9 +103,7 @@ def fixed_pairs(
     Takes and gives what `training_pairs` does, but the last batch may be smaller; where `group` is 2, the pairs are the
     same, and each excerpt comes with the next one of its track.
     """
-    draw = functools.partial(
-        draw_tags, vocabulary=vocabulary, rates=notion_rates(notion_counts, params.notion_sampling)
-    )
+    draw = _drawing(vocabulary, notion_counts, params)
     excerpts = consecutive_excerpts(paths, num_tags=len(vocabulary.tags), features=features, group=group)
     key = tf.constant([seed, 3], tf.int64)
     drawn = _redrawn(excerpts, key, draw=draw, draws=draws, buffer=params.shuffle_buffer)
@@ -188,6 +184,11 @@ def join(excerpts: tf.data.Dataset) -> tf.data.Dataset:
         window_size=2,
     )
     return pairs.map(lambda pair: pair | {"tag": pair["tag"][0]})
+
+
+def _drawing(vocabulary: Vocabulary, notion_counts: Sequence[int], params: PipelineParams) -> Draw:
+    rates = notion_rates(notion_counts, params.notion_sampling)
+    return functools.partial(draw_tags, vocabulary=vocabulary, rates=rates)
 
 
 def _redrawn(excerpts: tf.data.Dataset, key: tf.Tensor, *, draw: Draw, draws: int, buffer: int) -> tf.data.Dataset:

@@ -1,6 +1,6 @@
 """The numbers of a run beside its baselines: the structure of `report.json`.
 
-    {"schema_version": 3, "run": name, "notions": {notion: [tag, …]}, "tracks": int,
+    {"schema_version": 3, "run": name, "notions": {notion: [tag, …]}, "tracks": int, "tag_tracks": {tag: int},
      "system": contender, "baselines": {name: contender}, "ratios": {...},
      "training": {"epochs": int, "seconds_per_epoch": number, "seconds": number, "cpu_seconds_per_epoch": number,
                   "cpu_seconds": number} or null,
@@ -25,6 +25,7 @@
     undefined   why a figure is null that the system could have had, on another test split: {"recall 8": "needs more
                 than 8 tracks, the test split has 6", "triplets mood": …, "leakage mood": (a column), "tsne.png": …}.
                 It is null for the baselines and under `cosine` and `inner_product`, too. Absent from older reports
+    tag_tracks  how many test tracks carry each tag. Absent from older reports
     against     what is right: the labels of the test split, or the whole truth that the records keep beside them (in
                 `<run>/truth/report.json`, by evaluate --truth). Absent from older reports, which are of labels
 
@@ -116,6 +117,7 @@ def build_report(
         "run": name,
         "notions": vocabulary.to_dict(),
         "tracks": len(labels),
+        "tag_tracks": dict(zip(vocabulary.tags, labels.sum(axis=0).tolist(), strict=True)),
         "system": _figures(vocabulary, labels, system, questions, seed),
         "baselines": {key: _figures(vocabulary, labels, c, questions, seed) for key, c in baselines.items()},
         "ratios": {"recall_1_over_statistics": _ratio(labels, system, statistics, seed)} if statistics else {},

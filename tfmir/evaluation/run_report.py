@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ from tfmir.evaluation.questions import LABELS, TRUTH, stored_questions
 from tfmir.evaluation.report import Contender, build_report
 from tfmir.evaluation.tables import headline, report_text
 from tfmir.evaluation.training_time import training_time
+from tfmir.flags import to_argv
 from tfmir.inference.subspaces import subspace_embeddings
 from tfmir.inference.tracks import EmbeddedTracks, embed_tracks
 from tfmir.inference.weights import load_system
@@ -163,10 +165,20 @@ def _maps(run: Run, test: EmbeddedTracks) -> plots.Maps | None:
 
 
 def _write(folder: files.Path, run: Run, report: dict[str, Any], captions: dict[str, str]) -> None:
-    text = "\n".join(filter(None, [report_text(report), pictures(captions)]))
+    text = "\n".join(filter(None, [_trained(run, report), report_text(report), pictures(captions)]))
     against = "" if report["against"] == LABELS else f", against the {report['against']}"
     files.write_text(folder / "report.md", f"# {run.path.name} on {run.corpus}{against}\n\n{text}")
     files.write_json(folder / "report.json", report)  # last: a report says that all of the evaluation is there
+
+
+def _trained(run: Run, report: dict[str, Any]) -> str:
+    """What was trained, as a command that does it again, and what it is asked about."""
+    command = shlex.join([f"--records={run.records}", f"--run={run.path}", *to_argv(run.params)])
+    notions = ", ".join(f"{notion} ({len(tags)})" for notion, tags in report["notions"].items())
+    return (
+        f"The best weights of a run on the {report['tracks']} test tracks of the corpus {run.corpus}, with "
+        f"{len(report['tag_tracks'])} tags: {notions}. Trained by\n\n    python -m tfmir.train {command}\n"
+    )
 
 
 def _draw(

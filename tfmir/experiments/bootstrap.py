@@ -1,8 +1,7 @@
 """The figures of a run on resampled test tracks: every system and seed is asked on the same resamples.
 
-A resample draws as many tracks as there are, with repetition. A track that is drawn w times counts w times as a query
-and as a row of the ROC-AUC; a query's neighbours stay as they were. So R@k is a ratio of two sums that are linear in
-the weights w, and the area under the ROC is a sum over pairs of a carrier i of the tag and another track j,
+A resample draws as many tracks as there are, with repetition. A track that is drawn w times counts w times as a row of
+the ROC-AUC: the area is a sum over pairs of a carrier i of the tag and another track j,
 
     Σ w_i w_j [s_i > s_j] / (Σ w_i · Σ w_j),   a tie counts a half:
 
@@ -17,13 +16,17 @@ mean m it is the first-order (Hájek) form of a U-statistic:
 n triplets were drawn is chance, too, of variance Σ (v_i - m)² / n². Each of the three tracks brings it along, so it is
 counted three times, 2 Σ (v_i - m)² / n² too much, which is not taken off. The product of the three weights in the place
 of their sum would count it seven times.
+
+R@k is linear, too. With outcomes r of n queries and their mean m, track t has the part (r_t - m) / n as a query. As one
+of the k nearest of other queries its part is what R@k loses without it, where the next nearest takes its place: that of
+the jackknife, which errs on the wide side (B. Efron and C. Stein, "The jackknife estimate of variance", 1981).
 """
 
 from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 from scipy import sparse
@@ -33,6 +36,7 @@ from tfmir.evaluation.retrieval import KS
 from tfmir.experiments.columns import SUBSPACES, TRIPLETS, WHOLE_SPACE
 
 SAMPLES = 2000
+INNER_PRODUCT, COSINE = "", " by cosine"  # what the columns of R@k end with
 _BLOCK = 64  # resamples at a time: the weights of 2 000 tracks stay in the cache
 
 
@@ -48,7 +52,11 @@ def draw_weights(tracks: int, *, samples: int = SAMPLES, seed: int = 0) -> np.nd
 
 
 def resampled_figures(
-    answers: Answers, notions: Sequence[str], columns: Iterable[str], weights: np.ndarray
+    answers: Answers,
+    notions: Sequence[str],
+    columns: Iterable[str],
+    weights: np.ndarray,
+    neighbours: Mapping[str, np.ndarray],
 ) -> dict[str, np.ndarray]:
     """Columns of a comparison under each resample.
 
@@ -57,12 +65,14 @@ def resampled_figures(
       notions: in order.
       columns: the columns that are wanted.
       weights: uint8 [tracks, samples], as `draw_weights` gives.
+      neighbours: of `INNER_PRODUCT` and `COSINE`, int [tracks, more than the largest k], the nearest tracks of each;
+        where a split has too few, all others.
 
     Returns:
       Column -> float64 [samples], NaN where a resample does not define it; without the columns that the answers do not
       tell, such as times.
     """
-    figures = _figures(answers)
+    figures = _figures(answers, neighbours)
     wanted = {name: parts for name in columns if (parts := _parts(name, notions, figures))}
     asked = dict.fromkeys(part for parts in wanted.values() for part in parts if part in figures)
     known = {part: figures[part](weights) for part in asked}
@@ -122,12 +132,12 @@ def _area(sums: np.ndarray, groups: int) -> np.ndarray:
 _Figures = dict[str, Callable[[np.ndarray], np.ndarray]]
 
 
-def _figures(answers: Answers) -> _Figures:
+def _figures(answers: Answers, neighbours: Mapping[str, np.ndarray]) -> _Figures:
     """Everything that the answers tell."""
     by_cosine = answers.recall if answers.recall_by_cosine is None else answers.recall_by_cosine
-    recalls = {"": answers.recall, " by cosine": by_cosine}
+    recalls = {INNER_PRODUCT: answers.recall, COSINE: by_cosine}
     found: _Figures = {
-        f"R@{k}{similarity}": functools.partial(_of_queries, recall[:, i], answers.queries)
+        f"R@{k}{similarity}": functools.partial(_of_queries, recall[:, i], answers, neighbours[similarity], k)
         for similarity, recall in recalls.items()
         for i, k in enumerate(KS)
         if len(recall) and not np.isnan(recall[:, i]).any()
@@ -152,27 +162,33 @@ def _parts(column: str, notions: Sequence[str], figures: _Figures) -> list[str]:
     return [of_notion.get(column, column)] if of_notion.get(column, column) in figures else []
 
 
-def _of_queries(values: np.ndarray, owners: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """float64 [samples]: the mean of values [queries], each weighted as the track that asks it."""
-    total, count = _sums(
-        np.stack([np.bincount(owners, v, len(weights)) for v in (values, np.ones(len(values)))]), weights
-    )
-    with np.errstate(invalid="ignore"):
-        return np.asarray(total / count)
+def _of_queries(
+    recall: np.ndarray, answers: Answers, neighbours: np.ndarray, k: int, weights: np.ndarray
+) -> np.ndarray:
+    """float64 [samples]: m + Σ_t (w_t - 1) I_t for R@k, float32 [queries]."""
+    queries, nearest = answers.queries, neighbours[answers.queries, : k + 1]
+    influence = np.bincount(queries, (recall - recall.mean()) / len(recall), len(weights))
+    wanted = answers.labels[queries]
+    found = answers.labels[nearest] & wanted[:, np.newaxis]  # [queries, k + 1, tags]
+    times, sizes = found.sum(axis=1), wanted.sum(axis=1)
+    for rank in range(min(k, nearest.shape[1])):
+        without = (times > found[:, rank]).sum(axis=1) / sizes
+        influence += np.bincount(nearest[:, rank], (recall - without) / len(recall), len(weights))
+    return _linear(float(recall.mean()), influence, weights)
 
 
 def _of_triplets(right: np.ndarray, triplets: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """float64 [samples]: m + Σ_t (w_t - 1) I_t of this module's docstring; the I_t sum up to 0."""
+    """float64 [samples]: m + Σ_t (w_t - 1) I_t for the answers to triplets, bool [count]."""
     anchors, positives, negatives = triplets.T
     parts = (right - right.mean()) / len(right)
     roles = [(anchors, parts), (positives, parts * (positives != anchors)), (negatives, parts)]
     influence = np.sum([np.bincount(tracks, values, len(weights)) for tracks, values in roles], axis=0)
-    return np.asarray(right.mean() + _sums(influence - np.mean(influence), weights))
+    return _linear(float(right.mean()), influence, weights)
 
 
-def _sums(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """float64 [..., samples]: values [..., tracks], each as often as its track is drawn."""
-    values, found = values.astype(np.float32), []
+def _linear(mean: float, influence: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """float64 [samples]: m + Σ_t (w_t - 1) I_t, of which Σ_t (w_t - 1) is 0."""
+    values, found = (influence - influence.mean()).astype(np.float32), []
     for start in range(0, weights.shape[1], _BLOCK):
         found.append(values @ weights[:, start : start + _BLOCK].astype(np.float32))
-    return np.concatenate(found, axis=-1).astype(np.float64)
+    return mean + np.concatenate(found).astype(np.float64)

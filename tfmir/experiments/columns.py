@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,7 +19,9 @@ TRIPLETS = "triplets"  # in the sub-spaces, or in the whole space of a system th
 # Ratios to the fastest system, and what they are ratios of; the first is the paper's (section 4.3.1).
 TIMES = {"training time": "seconds", "CPU time": "cpu_seconds", "CPU time an epoch": "cpu_seconds_per_epoch"}
 LOWER_IS_BETTER = (*TIMES, "epochs")
-BY_PRODUCT = "by inner product"
+WHOLE_NUMBERS = ("epochs",)
+BY_PRODUCT, BY_COSINE = "by inner product", "by cosine"
+OTHER_WAY = "Beyond the paper: retrieval by cosine, triplets by inner product"
 IN_WHOLE = "ROC-AUC, prototypes of the whole space"
 _KS = ("1", "2", "4", "8")
 
@@ -55,20 +58,17 @@ def tables(notions: Sequence[str]) -> dict[str, list[str]]:
     return {
         "Table 1: training time, retrieval, tagging": ["training time", *(f"R@{k}" for k in _KS), "ROC-AUC"],
         "Table 4: triplets of tracks and of listeners": ["track", "human"],
-        "Beyond the paper: retrieval by cosine, and time": [
-            *(f"R@{k} by cosine" for k in _KS),
-            "epochs",
-            "CPU time",
-            "CPU time an epoch",
-        ],
+        "Beyond the paper: time": ["epochs", "CPU time", "CPU time an epoch"],
         "Beyond the paper: tagging": ["PR-AUC", *(f"ROC-AUC {notion}" for notion in notions), IN_WHOLE],
         "Beyond the paper: along a notion": ["leakage gap", *(f"{notion} R@1" for notion in notions)],
-        "Beyond the paper: triplets by inner product": [
-            *(f"{notion} whole space {BY_PRODUCT}" for notion in notions),
-            f"track {BY_PRODUCT}",
-            f"human {BY_PRODUCT}",
-        ],
+        OTHER_WAY: [*the_other_way(notions)],
     }
+
+
+def the_other_way(notions: Sequence[str]) -> dict[str, str]:
+    """Column -> the column of the paper's tables of which it is the other similarity; equal where the norm is one."""
+    by_product = [*(f"{notion} whole space" for notion in notions), "track", "human"]
+    return {f"R@{k} {BY_COSINE}": f"R@{k}" for k in _KS} | {f"{name} {BY_PRODUCT}": name for name in by_product}
 
 
 def triplet_columns(notions: Sequence[str]) -> dict[str, list[str]]:
@@ -77,6 +77,14 @@ def triplet_columns(notions: Sequence[str]) -> dict[str, list[str]]:
         "whole space": [*(f"{notion} whole space" for notion in notions), WHOLE_SPACE],
         "sub-space": [*(f"{notion} sub-space" for notion in notions), SUBSPACES],
     }
+
+
+def is_column(name: str) -> bool:
+    """Whether it is a column of some comparison, whatever its notions are; `TRIPLETS` is one."""
+    notion = "NOTION"
+    layout = [*tables([notion]).values(), *triplet_columns([notion]).values(), [TRIPLETS]]
+    patterns = [re.escape(column).replace(notion, r"\S+") for columns in layout for column in columns]
+    return any(re.fullmatch(pattern, name) for pattern in patterns)
 
 
 def mean_or_none(values: Sequence[float | None]) -> float | None:
@@ -99,7 +107,7 @@ def _figures(notions: Sequence[str]) -> dict[str, Figure]:
 
     return {
         **{f"R@{k}": at("recall", k, "mean") for k in _KS},
-        **{f"R@{k} by cosine": by("cosine", "recall", k) for k in _KS},
+        **{f"R@{k} {BY_COSINE}": by("cosine", "recall", k) for k in _KS},
         "epochs": lambda report: _path(report, "training", "epochs"),
         "ROC-AUC": at("roc_auc", "mean"),
         "PR-AUC": at("pr_auc"),

@@ -15,15 +15,18 @@ from tfmir.errors import UserError
 from tfmir.evaluation.answers import Answers, load_answers
 from tfmir.evaluation.questions import TRUTH
 from tfmir.evaluation.report import SCHEMA_VERSION as REPORT_VERSION
+from tfmir.evaluation.retrieval import KS, neighbours
 from tfmir.experiments import plots
-from tfmir.experiments.bootstrap import draw_weights, resampled_figures
+from tfmir.experiments.bootstrap import COSINE, INNER_PRODUCT, draw_weights, resampled_figures
 from tfmir.experiments.columns import summary
-from tfmir.experiments.contrasts import Contrast
+from tfmir.experiments.contrasts import Contrast, of_trained
 from tfmir.experiments.findings import JOINT_COLUMNS, Resampled, joint_against_the_best, judge_contrasts
+from tfmir.experiments.made import how_made
 from tfmir.experiments.published import Published
 from tfmir.experiments.results import Results, Side, load_results
 from tfmir.experiments.systems import ALIASES
 from tfmir.experiments.tables import comparison_text
+from tfmir.inference.subspaces import unit_rows
 from tfmir.markdown import pictures
 from tfmir.run_directory import Run, load_run
 
@@ -40,6 +43,7 @@ def compare(
     truth: bool = False,
     published: Published | None = None,
     tsne_tags: str = "",
+    command: Sequence[str] = (),
 ) -> str:
     """Writes report.json, report.md and figures/ from the `report.json` and `answers.npz` of each run.
 
@@ -52,6 +56,7 @@ def compare(
       truth: whether the evaluations against the truth are compared, too.
       published: figures to stand beside ours.
       tsne_tags: `notion/a,b`: two tags of one notion for the paper's Figure 3; empty: the most frequent two.
+      command: flags of the comparison, which the report names.
 
     Returns:
       The tables as Markdown.
@@ -63,7 +68,7 @@ def compare(
     opened = {system: [load_run(str(path)) for path in paths] for system, paths in runs.items()}
     reports = {system: [_load(run.path) for run in of_seeds] for system, of_seeds in opened.items()}
     first = next(iter(opened.values()))[0]
-    rows = rows or list(runs)
+    rows, contrasts = rows or list(runs), of_trained(contrasts, runs)
     aliases = {system: ALIASES[system] for system in rows if system not in runs}
     results = Results(
         corpus=first.corpus,
@@ -74,6 +79,7 @@ def compare(
         aliases=aliases,
         labels=_side(opened, reports, "", contrasts),
         truth=_truth(opened, contrasts) if truth else None,
+        made=how_made(opened, command),
     )
     text = comparison_text(results, published=published)
     captions = plots.draw(opened, reports, output / "figures", tsne_tags=tsne_tags)
@@ -118,22 +124,33 @@ def resample(runs: Runs, folder: str, columns: set[str]) -> Resampled:
     Raises:
       UserError: answers are missing, or to other questions than those of the first run.
     """
-    paths = {system: [run.path / folder if folder else run.path for run in group] for system, group in runs.items()}
     notions = next(iter(runs.values()))[0].vocabulary.notions
-    found: dict[str, list[dict[str, np.ndarray]]] = {system: [] for system in paths}
+    found: dict[str, list[dict[str, np.ndarray]]] = {system: [] for system in runs}
     first: Answers | None = None
-    with tqdm(total=sum(map(len, paths.values())), unit="run", desc="resample") as bar:
-        for system, path in ((system, path) for system, group in paths.items() for path in group):
+    with tqdm(total=sum(map(len, runs.values())), unit="run", desc="resample") as bar:
+        for system, run in ((system, run) for system, group in runs.items() for run in group):
+            path = run.path / folder if folder else run.path
             answers = load_answers(path)
             if first is None:
                 first, weights = answers, draw_weights(len(answers.labels))
             _refuse_other_questions(first, answers, path)
-            found[system].append(resampled_figures(answers, notions, columns, weights))
+            found[system].append(resampled_figures(answers, notions, columns, weights, _neighbours(run)))
             bar.update(1)
     return {
         system: {name: np.stack([f[name] for f in group]) for name in set.intersection(*map(set, group))}
         for system, group in found.items()
     }
+
+
+def _neighbours(run: Run) -> dict[str, np.ndarray]:
+    """The nearest test tracks of each, one more than retrieval counts."""
+    with np.load(run.path / "test.npz") as stored:
+        embeddings = stored["embeddings"]
+    count = min(max(KS) + 1, len(embeddings) - 1)
+    nearest = neighbours(embeddings, count)
+    if run.params.system.normalized:
+        return {INNER_PRODUCT: nearest, COSINE: nearest}
+    return {INNER_PRODUCT: nearest, COSINE: neighbours(unit_rows(embeddings), count)}
 
 
 def _side(runs: Runs, reports: Mapping[str, Any], folder: str, contrasts: Sequence[Contrast]) -> Side:

@@ -14,9 +14,10 @@ from tfmir.markdown import table
 
 _PRIMARY = """Named before any run; the systems of {count} of them are here. Intervals are of 95 %, over seeds and test
 tracks; p is corrected for their number (Holm), and the verdict goes by it. Effects are in deviations between the seeds
-of a system. "Seeds" are those of the two systems, "needed" how many each would have to have for the difference found,
-and for the one published, to be told from 0, or from the margin, without correction: "no number" where the test tracks
-alone are too few for it.
+of a system; of a system that is compared with itself, between the differences of its runs. "Seeds" are those of the two
+systems, "needed" how many each would have to have for the difference found, and for the one published, to be told from
+0, or from the margin, without correction: "no number" where the test tracks alone are too few for it. One whose figure
+a run lacks is undefined, and counts for Holm with p = 1.
 """
 _OTHERS = """Without correction: of twenty that are nothing, one is seen or not seen by chance. Where the tracks are
 "fixed", the interval is over the seeds alone.
@@ -77,7 +78,7 @@ def _difference(found: Finding) -> list[str]:
     p = found.p if found.adjusted_p is None else found.adjusted_p
     shown = "–" if found.low is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
     name = found.contrast.name + (f" (within ± {found.contrast.margin:g})" if found.contrast.margin else "")
-    return [name, f"{found.difference:+.3f}", bounds, shown, _effect(found.effect)]
+    return [name, "–" if found.difference is None else f"{found.difference:+.3f}", bounds, shown, _effect(found.effect)]
 
 
 def _effect(effect: Effect | None) -> str:

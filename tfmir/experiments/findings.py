@@ -3,11 +3,13 @@
     seen        the difference is told from 0 on the side of the claim; of an agreement: it lies within the margin
     not seen    it is told from 0 on the other side; of an agreement: it lies beyond the margin
     undecided   neither
+    undefined   a run lacks one of the two figures, such as a column of sub-spaces, or a tag that a split does not have
 
 The p-value is that of Student's t for the distance of the difference from 0, or from the margin of an agreement (two
 tests at once, as TOST, each at 2.5 %: it is below 5 % just where the 95 % interval does not hold 0, or lies wholly
 within or wholly beyond the margin). The primary contrasts are judged by p-values corrected for being several (Holm);
-the others each by its own, so that of twenty that are nothing one is "seen" or "not seen" by chance.
+one that is undefined counts with p = 1, so that a figure that fails does not make it easier for the rest. The others
+are judged each by its own, so that of twenty that are nothing one is "seen" or "not seen" by chance.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ from tfmir.experiments.spread import (
     standard_error,
 )
 
-SEEN, NOT_SEEN, UNDECIDED = "seen", "not seen", "undecided"
+SEEN, NOT_SEEN, UNDECIDED, UNDEFINED = "seen", "not seen", "undecided", "undefined"
 AHEAD, FIRST, WITHIN, BEHIND = "first, beyond the interval", "first", "within the interval", "behind"
 JOINT_COLUMNS = ("R@1", "R@2", "R@4", "R@8", "ROC-AUC", WHOLE_SPACE, SUBSPACES)
 
@@ -48,10 +50,10 @@ class Finding:
 
     Attributes:
       contrast: the contrast.
-      difference: of the means over the seeds.
+      difference: of the means over the seeds; None where it is undefined.
       low: lower bound of its 95 % interval, without correction; None with a single seed.
       high: upper bound.
-      p: p-value, without correction; 1 with a single seed.
+      p: p-value, without correction; 1 with a single seed, and where the difference is undefined.
       adjusted_p: p-value after Holm's correction over the primary contrasts; None for the others.
       effect: the difference over the deviation between seeds; None where there is none.
       seeds_needed: of each system for this difference to be told; None where no number is enough.
@@ -60,7 +62,7 @@ class Finding:
     """
 
     contrast: Contrast
-    difference: float
+    difference: float | None
     low: float | None
     high: float | None
     p: float
@@ -74,7 +76,9 @@ class Finding:
 def judge_contrasts(
     contrasts: Sequence[Contrast], columns: Summary, resampled: Resampled, *, tracks: int
 ) -> list[Finding]:
-    """Every contrast whose systems and figures are in the comparison; the primary ones corrected together.
+    """Every contrast whose systems are in the comparison; the primary ones corrected together.
+
+    A secondary one of a column that no system has a figure for, such as votes that nobody was asked for, is left out.
 
     Args:
       contrasts: in the order in which they are told.
@@ -83,7 +87,9 @@ def judge_contrasts(
       tracks: size of the test split.
     """
     columns = with_best_triplets(columns)
-    found = [finding for c in contrasts if (finding := _judge(c, columns, resampled, tracks))]
+    here = {system for of_systems in columns.values() for system in of_systems}
+    asked = [c for c in contrasts if {c.more, c.less} <= here and (c.primary or _is_known(c, columns))]
+    found = [_judge(c, columns, resampled, tracks) or _undefined(c, columns, tracks) for c in asked]
     adjusted = iter(holm([finding.p for finding in found if finding.contrast.primary]))
     return [_corrected(finding, next(adjusted)) if finding.contrast.primary else finding for finding in found]
 
@@ -154,6 +160,20 @@ def _judge(contrast: Contrast, columns: Summary, resampled: Resampled, tracks: i
     )
 
 
+def _is_known(contrast: Contrast, columns: Summary) -> bool:
+    """Whether of each of its columns some system has a figure."""
+    groups = [columns.get(column, {}).values() for column in contrast.columns]
+    return all(any(value is not None for values in group for value in values) for group in groups)
+
+
+def _undefined(contrast: Contrast, columns: Summary, tracks: int) -> Finding:
+    """Counted, and not judged."""
+    systems_of = dict.fromkeys((contrast.more, contrast.less))
+    counts = tuple(max(len(of.get(system, ())) for of in columns.values()) for system in systems_of)
+    spread = Spread(counts, (None,) * len(counts), None, tracks)
+    return Finding(contrast, None, None, None, 1.0, None, None, None, spread, UNDEFINED)
+
+
 def _figures(system: str, column: str, columns: Summary, resampled: Resampled) -> Figures | None:
     values = columns.get(column, {}).get(system)
     if values is None or any(value is None for value in values):
@@ -162,7 +182,9 @@ def _figures(system: str, column: str, columns: Summary, resampled: Resampled) -
 
 
 def _corrected(finding: Finding, adjusted_p: float) -> Finding:
-    verdict = _verdict(finding.contrast, finding.difference, adjusted_p)
+    verdict = finding.verdict
+    if finding.difference is not None:
+        verdict = _verdict(finding.contrast, finding.difference, adjusted_p)
     return dataclasses.replace(finding, adjusted_p=adjusted_p, verdict=verdict)
 
 
@@ -174,7 +196,7 @@ def _verdict(contrast: Contrast, difference: float, p: float) -> str:
 
 
 def _place(finding: Finding) -> str:
-    if finding.difference >= 0:
+    if finding.difference is not None and finding.difference >= 0:
         return AHEAD if finding.verdict == SEEN else FIRST
     if finding.high is None:
         return UNDECIDED

@@ -10,6 +10,7 @@ from tfmir import files
 from tfmir.errors import UserError
 from tfmir.experiments.columns import Summary
 from tfmir.experiments.findings import Finding, from_json
+from tfmir.experiments.made import Made
 
 SCHEMA_VERSION = 3
 _WITHOUT_CONTRASTS = 2  # as docs/comparison had it: its tables can be written again, and nothing else
@@ -43,6 +44,7 @@ class Results:
       aliases: system that was not trained -> the system that is the same function, whose figures it shares.
       labels: asked against the labels.
       truth: asked against the truth; None: it was not.
+      made: how it was made; None if an earlier version did not keep it.
     """
 
     corpus: str
@@ -53,6 +55,7 @@ class Results:
     aliases: dict[str, str]
     labels: Side
     truth: Side | None = None
+    made: Made | None = None
     schema_version: int = SCHEMA_VERSION
 
 
@@ -78,7 +81,8 @@ def load_results(path: str) -> Results:
             columns = value.pop("columns")
             value |= {"seeds": {}, "aliases": {}, "labels": {"columns": columns}, "schema_version": SCHEMA_VERSION}
         sides = {name: _side(value.get(name)) for name in ("labels", "truth")}
-        return Results(**{**value, **sides})
+        made = Made(**value["made"]) if value.get("made") else None
+        return Results(**{**value, **sides, "made": made})
     except (KeyError, TypeError) as error:
         raise UserError(f"--stored={path}: a field is unknown or missing ({error}): compare again") from error
 

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfmir.model.subspaces import subspace_unit, unit
+from tfmir.model.subspaces import in_notion, subspace_unit, unit
 from tfmir.params import FeatureParams
 
 # The logits of unit vectors start with this standard deviation. Initialisers made for inputs of unit variance per
@@ -128,9 +128,8 @@ class Prototypes(keras.layers.Layer):
     def call(self, embedding: tf.Tensor) -> tf.Tensor:
         """float32 [batch, dim] -> cosines float32 [batch, tags], in [0, 1] as an embedding is never negative."""
         vectors = subspace_unit(tf.convert_to_tensor(self.vectors), self.notions)
-        mask = tf.one_hot(self.notion_of_tag, self.notions)  # [tags, notions]
-        mask = tf.repeat(mask, vectors.shape[-1] // self.notions, axis=1)
-        cosines = tf.matmul(subspace_unit(embedding, self.notions), vectors * mask, transpose_b=True)
+        vectors = in_notion(vectors, self.notion_of_tag, self.notions)
+        cosines = tf.matmul(subspace_unit(embedding, self.notions), vectors, transpose_b=True)
         return tf.clip_by_value(cosines, 0.0, 1.0)
 
     def in_whole(self, embedding: tf.Tensor) -> tf.Tensor:

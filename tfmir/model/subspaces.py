@@ -42,18 +42,17 @@ def subspace_unit(x: tf.Tensor, notions: int) -> tf.Tensor:
     Returns:
       float32 [batch, dim].
     """
-    parts = tf.reshape(x, [-1, notions, x.shape[-1] // notions])  # [batch, notions, dim / notions]
-    return tf.reshape(unit(parts), [-1, x.shape[-1]])
+    return tf.reshape(unit(_parts(x, notions)), [-1, x.shape[-1]])
 
 
 def split_notions(x: tf.Tensor, notions: int) -> tf.Tensor:
     """Each notion's part of the embedding as a matrix of its own: [n, dim] -> [notions, n, dim / notions]."""
-    return tf.transpose(tf.reshape(x, [-1, notions, x.shape[-1] // notions]), [1, 0, 2])
+    return tf.transpose(_parts(x, notions), [1, 0, 2])
 
 
 def subspace_norms(x: tf.Tensor, notions: int) -> tf.Tensor:
     """float32 [batch, notions]: the norm of each notion's part of `x` [batch, dim]."""
-    return tf.norm(tf.cast(tf.reshape(x, [-1, notions, x.shape[-1] // notions]), tf.float32), axis=-1)
+    return tf.norm(tf.cast(_parts(x, notions), tf.float32), axis=-1)
 
 
 def notion_similarity(x: tf.Tensor, notion: tf.Tensor, notions: int) -> tf.Tensor:
@@ -67,5 +66,14 @@ def notion_similarity(x: tf.Tensor, notion: tf.Tensor, notions: int) -> tf.Tenso
     Returns:
       float32 [n, n], row i in the sub-space of `notion[i]`.
     """
-    mask = tf.repeat(tf.one_hot(notion, notions, dtype=x.dtype), x.shape[-1] // notions, axis=1)  # [n, dim]
-    return tf.matmul(x * mask, x, transpose_b=True)
+    return tf.matmul(in_notion(x, notion, notions), x, transpose_b=True)
+
+
+def in_notion(x: tf.Tensor, notion: tf.Tensor, notions: int) -> tf.Tensor:
+    """Each row's part in the sub-space of its own notion, and zeros elsewhere: float [n, dim], int [n] -> [n, dim]."""
+    return x * tf.repeat(tf.one_hot(notion, notions, dtype=x.dtype), x.shape[-1] // notions, axis=1)
+
+
+def _parts(x: tf.Tensor, notions: int) -> tf.Tensor:
+    """[n, dim] -> [n, notions, dim / notions]."""
+    return tf.reshape(x, [-1, notions, x.shape[-1] // notions])

@@ -20,7 +20,7 @@ from tfmir.vocabulary import Vocabulary
 
 
 class TaggingSystem(System):
-    """Cross-entropy summed over the tags; a subclass gives `logits`.
+    """Cross-entropy summed over the tags; a subclass gives `logits`, and the vectors that they come from.
 
     Args:
       params: sizes and switches of the network.
@@ -40,6 +40,7 @@ class TaggingSystem(System):
         super().__init__(params, vocabulary)
         self.floors = tuple(0.0 if p is None else entropy_floor(p) for p in (prevalence, validation_prevalence))
         self.above_floor_mean = keras.metrics.Mean("above_floor")
+        self._make_vectors(prevalence)
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
@@ -62,6 +63,10 @@ class TaggingSystem(System):
         """The mean cross-entropy; `targets` hold `labels` 0/1 [n, tags] and `track` int64 [n]."""
         return self._cross_entropy(f, targets["labels"], training=training)
 
+    def _make_vectors(self, prevalence: Any) -> None:
+        """Makes the layers of the tags' vectors; the constructor calls it."""
+        raise NotImplementedError
+
     def _cross_entropy(self, f: tf.Tensor, labels: tf.Tensor, *, training: bool, added: Any = 0.0) -> tf.Tensor:
         """Mean cross-entropy plus a scalar that is `added` to it, and their metrics."""
         logits, unannotated = self.logits(f), self.params.system.unannotated_weight
@@ -78,26 +83,18 @@ class TaggingSystem(System):
 class ProxySystem(TaggingSystem):
     """Proxy-based metric learning: sigmoid of the similarity to a learnt vector per tag (paper, eqs. 4, 6 and 7)."""
 
-    def __init__(
-        self,
-        params: NetworkParams,
-        vocabulary: Vocabulary,
-        *,
-        prevalence: Any = None,
-        validation_prevalence: Any = None,
-    ):
-        super().__init__(params, vocabulary, prevalence=prevalence, validation_prevalence=validation_prevalence)
-        masks = vocabulary.masks(params.encoder.embedding_dim) if params.system.disentangled else None
-        self.proxies = TagVectors(
-            tags=len(vocabulary.tags),
-            mask=None if masks is None else masks[vocabulary.notion_of_tag].T,  # [dim, tags]
-            prevalence=prevalence,
-            name="proxies",
-        )
-
     def logits(self, f: tf.Tensor) -> tf.Tensor:
         """Similarity to every proxy from an embedding of any norm: [batch, dim] -> float32 [batch, tags]."""
         return self.proxies(self.subspaces(f))
+
+    def _make_vectors(self, prevalence: Any) -> None:
+        masks = self.vocabulary.masks(self.params.encoder.embedding_dim) if self.params.system.disentangled else None
+        self.proxies = TagVectors(
+            tags=len(self.vocabulary.tags),
+            mask=None if masks is None else masks[self.vocabulary.notion_of_tag].T,  # [dim, tags]
+            prevalence=prevalence,
+            name="proxies",
+        )
 
 
 class ClassificationSystem(TaggingSystem):
@@ -106,32 +103,24 @@ class ClassificationSystem(TaggingSystem):
     The first, without a norm, is the plain classifier of Table 1; the paper gives it no equation.
     """
 
-    def __init__(
-        self,
-        params: NetworkParams,
-        vocabulary: Vocabulary,
-        *,
-        prevalence: Any = None,
-        validation_prevalence: Any = None,
-    ):
-        super().__init__(params, vocabulary, prevalence=prevalence, validation_prevalence=validation_prevalence)
-        groups = [vocabulary.tags_of(notion) for notion in vocabulary.notions]
-        if not params.system.disentangled:
-            groups = [np.arange(len(vocabulary.tags))]
+    def logits(self, f: tf.Tensor) -> tf.Tensor:
+        """Similarity to every tag's vector; the tags are numbered notion by notion: [batch, dim] -> [batch, tags]."""
+        parts = tf.split(self.subspaces(f), self.notions, axis=-1)  # each [batch, dim / notions]
+        return tf.concat([c(part) for c, part in zip(self.classifiers, parts, strict=True)], axis=-1)
+
+    def _make_vectors(self, prevalence: Any) -> None:
+        groups = [self.vocabulary.tags_of(notion) for notion in self.vocabulary.notions]
+        if not self.params.system.disentangled:
+            groups = [np.arange(len(self.vocabulary.tags))]
         self.classifiers = [
             TagVectors(
                 tags=len(tags),
-                unit_inputs=params.system.normalized,
+                unit_inputs=self.params.system.normalized,
                 prevalence=None if prevalence is None else prevalence[tags],
                 name=f"classes_{index}",
             )
             for index, tags in enumerate(groups)
         ]
-
-    def logits(self, f: tf.Tensor) -> tf.Tensor:
-        """Similarity to every tag's vector; the tags are numbered notion by notion: [batch, dim] -> [batch, tags]."""
-        parts = tf.split(self.subspaces(f), self.notions, axis=-1)  # each [batch, dim / notions]
-        return tf.concat([c(part) for c, part in zip(self.classifiers, parts, strict=True)], axis=-1)
 
     def _make_embedding_layer(self) -> keras.layers.Layer:
         if not self.params.system.disentangled:

@@ -27,6 +27,11 @@ def test_every_column_but_path_and_split_is_one(tmp_path):
     assert songs.rows([1]).columns["genre"] == ((),)
 
 
+def test_an_index_and_empty_columns_of_a_spreadsheet_say_nothing(tmp_path):
+    (tmp_path / "tags.csv").write_text(",path,Split,artist,,\n0,a.mp3,train,x,,\n1,b.mp3,test,y,,\n")
+    assert list(describe(str(tmp_path), str(tmp_path / "tags.csv")).columns) == ["artist"]
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -34,6 +39,9 @@ def test_every_column_but_path_and_split_is_one(tmp_path):
         ("path,artist\na.mp3,x\n./a.mp3,y\n", "row 3: a.mp3 stands twice"),
         ("path,artist\n../a.mp3,x\n", "leads out of the audio folder"),
         ("path,artist\n", "no rows under the header"),
+        ("path,artist,\na.mp3,x,y\n", r"a column has values and no name: the header is \['path', 'artist', ''\]"),
+        ("path,artist,Artist\na.mp3,x,y\n", "'artist' and 'Artist' are one column: give each a name of its own"),
+        ("path,artist,artist\na.mp3,x,y\n", "a column stands twice in the header"),
     ],
 )
 def test_a_bad_table_is_refused(tmp_path, text, told):

@@ -40,8 +40,16 @@ def test_a_column_is_named_in_any_case_and_its_values_are_the_labels():
 @pytest.mark.parametrize(
     ("by", "told"),
     [
-        ("album", "--by=album: tags.csv has no such column, or nothing in it. There are: artist, Genre, Mood, live"),
-        ("artist,", "--by=: tags.csv has no such column"),
+        (
+            "album",
+            "--by=album: tags.csv has no such column, or nothing in it. Columns that can be asked: artist, Genre",
+        ),
+        ("", "--by=: an empty name"),
+        ("artist,", "--by=artist,: an empty name. Columns that can be asked: artist, Genre"),
+        ("artist, Artist", "--by=artist, Artist: artist stands twice"),
+        ("artist,tags", "--by=artist,tags: tags are asked about alone. Columns that can be asked: artist, Genre"),
+        ("Path", "--by=Path: says which song it is, not what songs share. Columns that can be asked: artist, Genre"),
+        ("split", "--by=split: says what a corpus uses a song for, not what songs share. Columns that can be asked"),
         ("live", "--by=live: tags.csv: all 4 songs have the value 'yes'"),
     ],
 )

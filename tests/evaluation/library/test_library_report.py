@@ -55,6 +55,13 @@ def test_shared_tags_are_asked_about_in_every_space(report, run):
     assert "00.flac: cannot be decoded" in text
 
 
+def test_songs_of_the_training_split_are_counted(report, run):
+    """Of songs 01 to 11 it has 01, 04, 08 and 09, and 05 as another file: an MP3 does not sound just like its FLAC."""
+    assert report["trained"] == {"songs": 4, "by": "sound", "same_id": 0, "tracks": 12}
+    text = (run.path / "library/music/report.md").read_text()
+    assert "4 of 11 songs are of the training split: their figures are of memory" in text
+
+
 def test_the_pitch_tells_the_genre_to_the_statistics(report):
     """Songs of one genre have one pitch, of which the log-mel says all: the baseline finds them."""
     assert report["baselines"]["statistics"]["triplets"]["genre"]["mean"] > 0.8
@@ -77,7 +84,7 @@ def test_columns_are_asked_about_beside_the_report_by_tags(report, run, music, b
 @pytest.mark.parametrize(
     ("rows", "by", "told"),
     [
-        ([], "tempo", "There are: artist, album, Genre, Mood, label"),
+        ([], "tempo", "Columns that can be asked: artist, album, Genre, Mood"),
         ([], "label", "have the value 'one'"),
         ([HEADER, "01.flac,A,B,polka,,x", "02.flac,A,B,polka,,x"], "tags", "no tag that the run knows too"),
         ([HEADER, "01.flac,A,B,rock,,x"], "tags", "none is carried by two songs"),

@@ -29,6 +29,7 @@ def report():
         "tags": {"only_run": ["genre/polka"], "only_library": []},
         "missing": 2,
         "rejected": [["bad\n.mp3", "no music"]],
+        "trained": {"songs": 7, "by": "sound", "same_id": 0, "tracks": 90},
         **build_figures(Labels(names, labels), np.arange(12) // 3, spaces, baselines),
     }
 
@@ -55,10 +56,41 @@ def test_the_headline_has_the_tables_and_the_ratio(report):
     assert "not defined" not in said
 
 
+def test_both_say_how_many_songs_are_not_new_and_how_far_the_run_is_above_statistics(report):
+    told = "7 of 12 songs are of the training split: their figures are of memory, not of music that is new."
+    ratio = report["ratios"]["recall_1_over_statistics"]
+    shown = f"recall_1_over_statistics`: {ratio['mean']:.3f} [{ratio['low']:.3f}, {ratio['high']:.3f}]"
+    assert told in report_text(report)
+    assert told in headline(report)
+    assert "**Few songs:** with 12, fewer than 200" in report_text(report)
+    assert "**Few" not in report_text(report | {"songs": 200})
+    assert shown in report_text(report)
+
+
+@pytest.mark.parametrize(
+    ("trained", "told"),
+    [
+        (None, "How many songs the run was trained on is not known"),
+        (
+            {"songs": 0, "by": "sound", "same_id": 2},
+            "None of the 12 songs is of the training split. 2 more have the id",
+        ),
+        ({"songs": 7, "by": "id", "same_id": 0}, "7 of 12 songs are of the training split, by their ids alone: their"),
+        (
+            {"songs": 1, "by": "sound", "same_id": 0},
+            "1 of 12 songs is of the training split: its figures are of memory",
+        ),
+    ],
+)
+def test_what_is_known_of_the_training_split_is_told_exactly(report, trained, told):
+    assert told in report_text(report | {"trained": trained})
+
+
 def test_what_is_not_there_is_not_shown(report):
     bare = copy.deepcopy(report) | {"tags": None, "rejected": [], "artists": None, "ratios": {}, "baselines": {}}
     for figures in bare["system"].values():
         figures["other_artists"] = None
+    assert "over that of the statistics" not in report_text(bare)
     bare["undefined"] = {"other_artists": "no artist is known"}
     text = report_text(bare)
     assert "other artists" not in text.replace("other_artists", "")

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from tfmir import files
 from tfmir.corpora import jamendo
 from tfmir.corpora.audio_files import as_on_disk
-from tfmir.corpora.labels import inside, read_rows, read_text
-from tfmir.corpora.spelling import tidy, unified
+from tfmir.corpora.labels import Row, inside, read_rows, read_text
+from tfmir.corpora.spelling import key, tidy, unified
 from tfmir.corpora.tags_in_files import read_metadata, read_sidecars, split_tags
 from tfmir.errors import UserError
 
@@ -24,7 +24,10 @@ ARTIST, ALBUM = "artist", "album"
 _DEFAULT = "annotations.csv"
 _WHAT = "a CSV with the header path,artist,genre,…, or a published label file"
 _WHOLE = (ARTIST, ALBUM)  # a `;` in a name does not make two of it
-_NOT_COLUMNS = ("path", "split")
+NOT_COLUMNS = {
+    "path": "says which song it is, not what songs share",
+    "split": "says what a corpus uses a song for, not what songs share",
+}
 _UNNAMED = re.compile(r"(Unnamed: [\d.]+)?")  # pandas' index
 _FIRST_CELL = {"TRACK_ID": "jamendo", "clip_id": "magnatagatune"}  # of published label files
 _IN_FOLDER = {"annotations_final.csv": "magnatagatune", "50tagList.txt": "msd", "autotagging*-*.tsv": "jamendo"}
@@ -36,18 +39,26 @@ class Described:
 
     Attributes:
       source: where it is from, for messages and the report.
-      paths: of the songs, below the library; their ids.
+      paths: of the songs, below the library.
       columns: name -> the values of each song, sorted, each once; none where nothing is said.
+      ids: of the songs in their corpus; empty where these are the paths.
     """
 
     source: str
     paths: tuple[str, ...]
     columns: Mapping[str, tuple[tuple[str, ...], ...]]
+    ids: tuple[str, ...] = ()
 
     def rows(self, numbers: Sequence[int]) -> Described:
         """Some of the songs."""
         columns = {name: tuple(of[number] for number in numbers) for name, of in self.columns.items()}
-        return Described(self.source, tuple(self.paths[number] for number in numbers), columns)
+        ids = tuple(self.ids[number] for number in numbers) if self.ids else ()
+        return Described(self.source, tuple(self.paths[number] for number in numbers), columns, ids)
+
+    @property
+    def track_ids(self) -> tuple[str, ...]:
+        """The id of each song, as a record set of it has it."""
+        return self.ids or self.paths
 
     @property
     def artists(self) -> tuple[str, ...]:
@@ -119,11 +130,28 @@ def _of_table(library: str, path: str) -> Described:
             raise UserError(f"{row.where}: {name} stands twice (before: {seen[name]}): keep one row per song")
         seen[name] = row.where
     spelt = as_on_disk(library, names)
-    columns = [name for name in rows[0].cells if name not in _NOT_COLUMNS and not _UNNAMED.fullmatch(tidy(name))]
+    columns = _named(path, rows)
     return described(
         path,
         [(spelt[name], {c: _values(c, row[c]) for c in columns}) for name, row in zip(names, rows, strict=True)],
     )
+
+
+def _named(path: str, rows: Sequence[Row]) -> list[str]:
+    """The columns of a CSV that say something.
+
+    Raises:
+      UserError: two of one name in other letters, or values under no name, but in the first column: pandas' index.
+    """
+    header = [*rows[0].cells]
+    if "" in header[1:] and any(row[""] for row in rows):
+        raise UserError(f"{path}: a column has values and no name: the header is {header}: name it, or take it out")
+    columns = [name for name in header if key(name) not in NOT_COLUMNS and not _UNNAMED.fullmatch(tidy(name))]
+    seen: dict[str, str] = {}
+    for name in columns:
+        if (before := seen.setdefault(key(name), name)) != name:
+            raise UserError(f"{path}: {before!r} and {name!r} are one column: give each a name of its own")
+    return columns
 
 
 def _values(column: str, cell: str) -> list[str]:
@@ -159,4 +187,5 @@ def _of_corpus(library: str, annotations: str, corpus: str) -> Described:
         album = {ALBUM: [albums[track.track_id]]} if albums else {}
         path = track.path.removeprefix(f"{library.rstrip('/')}/")
         songs.append((path, {**columns, ARTIST: [track.artist_id], **album}))
-    return described(annotations, songs)
+    ids = tuple(track.track_id for track in loaded.tracks)
+    return dataclasses.replace(described(annotations, songs), ids=ids)

@@ -3,7 +3,8 @@
     {"schema_version": 1, "run": name, "library": path, "kind": "folder", "embeddings" or "records",
      "annotations": path or word, "by": "tags" or column,…, "songs": int, "labels": {column: {label: songs}},
      "artists": int or null, "tags": {"only_run": [tag], "only_library": [tag]} or null,
-     "missing": int, "rejected": [[path, reason]],
+     "missing": int, "rejected": [[path, reason]], "trained": {"songs": int, "by": "sound" or "id", "same_id": int,
+     "tracks": int} or null,
      "system": {space: figures}, "baselines": {"statistics": figures, "chance": figures}, "ratios": {…},
      "undefined": {figure: reason}, "weights_sha256": checksum of the weights that were evaluated}
 
@@ -21,6 +22,9 @@
     artists     how many there are, null where none is known
     missing     songs of the annotations that are not in the library
     rejected    songs that cannot be decoded
+    trained     songs that are of the run's training split, known by their sound, or by their id where no audio was
+                heard; how many more have such an id and another sound; tracks of that split. Null where the run's
+                records are no longer where they were. Absent from older reports
     ratios      {"recall_1_over_statistics": interval, "recall_1_over_statistics_other_artists": interval} of the whole
                 space, paired bootstrap over queries
     interval    {"mean": number, "low": number, "high": number}, 95 %, over queries, and over anchors of triplets

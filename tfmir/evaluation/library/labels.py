@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from tfmir.corpora.spelling import key, one_line
 from tfmir.errors import UserError
-from tfmir.evaluation.library.described import Described
+from tfmir.evaluation.library.described import NOT_COLUMNS, Described
 from tfmir.vocabulary import Vocabulary
 
 TAGS = "tags"
@@ -64,7 +65,7 @@ def choose_labels(songs: Described, by: str, vocabulary: Vocabulary) -> Labels:
                 f"by another: nothing can be asked about {len(songs.paths)} songs: {_remedy(songs)}"
             )
         return labels
-    columns = [_column(songs, name.strip()) for name in by.split(",")]
+    columns = _columns(songs, by)
     labels = _labels(songs, {column: {value: value for value in _values(songs, column)} for column in columns})
     for column in labels.names:
         _refuse_unaskable(songs.source, column, labels)
@@ -121,14 +122,35 @@ def _labels(songs: Described, chosen: Mapping[str, Mapping[str, str]], *, titles
     return Labels(names, carried)
 
 
-def _column(songs: Described, name: str) -> str:
-    found = {key(column): column for column in songs.columns}
-    if key(name) not in found:
-        raise UserError(
-            f"--by={name}: {songs.source} has no such column, or nothing in it. There are: "
-            f"{', '.join(found.values()) or 'none'}; or --by={TAGS}"
-        )
-    return found[key(name)]
+def _columns(songs: Described, by: str) -> list[str]:
+    """The columns that are named, as they are spelt.
+
+    Raises:
+      UserError: a name is empty, stands twice, or is of none that can be asked about; lists those that can.
+    """
+    found, columns = {key(column): column for column in songs.columns}, []
+    for name in map(str.strip, by.split(",")):
+        if not name:
+            raise UserError(f"--by={by}: an empty name. {_columns_to_ask(songs)}")
+        if key(name) not in found:
+            if name == TAGS:
+                raise UserError(f"--by={by}: tags are asked about alone. {_columns_to_ask(songs)}")
+            reason = NOT_COLUMNS.get(key(name), f"{songs.source} has no such column, or nothing in it")
+            raise UserError(f"--by={name}: {reason}. {_columns_to_ask(songs)}")
+        if found[key(name)] in columns:
+            raise UserError(f"--by={by}: {found[key(name)]} stands twice: name it once")
+        columns.append(found[key(name)])
+    return columns
+
+
+def _columns_to_ask(songs: Described) -> str:
+    """What could be named instead: columns of which two songs share a value that another lacks."""
+    usable = []
+    for column, of in songs.columns.items():
+        counts = collections.Counter(value for values in of for value in values)
+        if any(2 <= count < len(songs.paths) for count in counts.values()):
+            usable.append(column)
+    return f"Columns that can be asked: {', '.join(usable) or 'none'}; or --by={TAGS}"
 
 
 def _refuse_unaskable(source: str, column: str, labels: Labels) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 from typing import Any
 
@@ -16,6 +17,7 @@ from tfmir.evaluation.library.labels import TAGS, Labels, askable, choose_labels
 from tfmir.evaluation.library.songs import Heard
 from tfmir.evaluation.library.sources import Source, open_source
 from tfmir.evaluation.library.tables import headline, report_text
+from tfmir.evaluation.library.trained import trained_on
 from tfmir.evaluation.report import STATISTICS
 from tfmir.inference.subspaces import subspace_embeddings, unit_rows
 from tfmir.inference.weights import load_system
@@ -68,6 +70,7 @@ def _report(
     named = [source.songs.artists[number] for number in heard.numbers]
     artists = to_groups(named) if any(named) else None
     baselines = _baselines(heard) if with_baselines else {}
+    trained = trained_on(run, [source.songs.track_ids[number] for number in heard.numbers], heard.statistics)
     counts = {column: carried.sum(axis=0).tolist() for column, carried in labels.carried.items()}
     return {
         "schema_version": SCHEMA_VERSION,
@@ -82,6 +85,7 @@ def _report(
         "tags": {"only_run": labels.only_run, "only_library": labels.only_library} if by == TAGS else None,
         "missing": source.missing,
         "rejected": list(heard.rejected),
+        "trained": dataclasses.asdict(trained) if trained else None,
         **build_figures(labels, artists, _spaces(run, heard.embeddings), baselines),
         "weights_sha256": files.sha256(run.best_weights),
     }

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tfmir.corpora.spelling import one_line
-from tfmir.evaluation.cells import ON_SCREEN, undefined, with_interval
+from tfmir.evaluation.cells import ON_SCREEN, few_tracks, undefined, with_interval
 from tfmir.evaluation.library.figures import BY_PRODUCT, OTHERS
+from tfmir.evaluation.library.trained import ID
 from tfmir.evaluation.retrieval import KS
 from tfmir.markdown import table
 
@@ -23,16 +24,25 @@ _NOTE = (
 
 def report_text(report: Mapping[str, Any]) -> str:
     """The whole report."""
-    head = f"# {report['run']} on {one_line(report['library'])}\n\n{_summary(report)}\n\n{_NOTE}\n"
-    sections = [head, *_tables(report), _labels(report), _tags(report), _rejected(report), _not_defined(report)]
+    head = f"# {report['run']} on {one_line(report['library'])}\n\n{_summary(report)}\n\n{_doubts(report)}\n\n{_NOTE}\n"
+    sections = [
+        head,
+        *_tables(report),
+        _ratios(report),
+        _labels(report),
+        _tags(report),
+        _rejected(report),
+        _not_defined(report),
+    ]
     return "\n".join(section for section in sections if section)
 
 
 def headline(report: Mapping[str, Any]) -> str:
-    """What is asked, the tables, the ratios to statistics, and what is not defined."""
+    """What is asked, how far it is to be trusted, the tables, the ratios, and what is not defined."""
     ratios = [f"{name}: {with_interval(value)}" for name, value in report["ratios"].items()]
+    head = [_summary(report), _doubts(report), ""]
     missing = [f"not defined: {line}" for line in undefined(report, most=ON_SCREEN)]
-    return "\n".join([_summary(report), "", *_tables(report), *ratios, *missing])
+    return "\n".join([*head, *_tables(report), *ratios, *missing])
 
 
 def _summary(report: Mapping[str, Any]) -> str:
@@ -43,6 +53,32 @@ def _summary(report: Mapping[str, Any]) -> str:
         f"{report['songs']} songs{artists}, of {one_line(report['annotations'])}; left out: {left_out}. "
         f"Asked by {report['by']}: {asked}."
     )
+
+
+def _doubts(report: Mapping[str, Any]) -> str:
+    """How many songs the run has learnt from, and whether they are few."""
+    return "\n\n".join(filter(None, [_trained(report), few_tracks(report["songs"], "songs")]))
+
+
+def _trained(report: Mapping[str, Any]) -> str:
+    found = report["trained"]
+    if found is None:
+        return "How many songs the run was trained on is not known: its records are not where they were."
+    count, songs = found["songs"], report["songs"]
+    verb, their = ("is", "its") if count == 1 else ("are", "their")
+    told = f"{count} of {songs} songs {verb} of" if count else f"None of the {songs} songs is of"
+    told += " the training split" + (", by their ids alone" if found["by"] == ID else "")
+    told += f": {their} figures are of memory, not of music that is new." if count else "."
+    if found["same_id"]:
+        told += f" {found['same_id']} more have the id of a track of it, but another sound, or another encoding of it."
+    return told
+
+
+def _ratios(report: Mapping[str, Any]) -> str:
+    """How far the run is above the plain baseline."""
+    rows = [f"* `{name}`: {with_interval(value)}\n" for name, value in report["ratios"].items()]
+    title = "## R@1 of the whole space over that of the statistics of the log-mel\n\n"
+    return "".join([title, *rows]) if rows else ""
 
 
 def _tables(report: Mapping[str, Any]) -> Iterator[str]:
