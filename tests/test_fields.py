@@ -55,6 +55,7 @@ def test_bounds_themselves_are_allowed():
 
 
 def test_settings_of_another_kind_are_not_in_use():
-    assert in_use(SystemParams(), "proxy") == {"system": "proxy", "disentangled": True, "normalized": True}
-    assert {"margin", "negatives", "track_weight"} < set(in_use(SystemParams(), "triplet"))
+    proxy, triplet = (set(in_use(SystemParams(), kind)) for kind in ("proxy", "triplet"))
+    assert proxy == {"system", "disentangled", "normalized", "unannotated_weight"}
+    assert triplet == {"system", "disentangled", "normalized", "margin", "negatives", "track_weight"}
     assert "blocks" not in in_use(EncoderParams(), "statistics")

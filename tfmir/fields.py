@@ -20,7 +20,7 @@ def field(default: Any, help_text: str, **bounds: Any) -> Any:
       help_text: what `--help` says; numbers of the paper name their section.
       **bounds: `lower`, `upper` (inclusive), `above` (exclusive lower bound), `choices`; `path` for what is a path:
         `True`, `"list"` for several with commas between them, `"or name"` for what may be a name instead; `only`: the
-        one kind of system or encoder that makes use of it.
+        kinds of system or encoder that make use of it.
     """
     return dataclasses.field(default=default, metadata={"help": help_text, **bounds})
 
@@ -28,7 +28,7 @@ def field(default: Any, help_text: str, **bounds: Any) -> Any:
 def in_use(params: Any, kind: str) -> dict[str, Any]:
     """Name -> value of the fields that mean something to one kind of what a dataclass describes (`only`)."""
     fields = dataclasses.fields(params)
-    return {f.name: getattr(params, f.name) for f in fields if f.metadata.get("only", kind) == kind}
+    return {f.name: getattr(params, f.name) for f in fields if kind in f.metadata.get("only", (kind,))}
 
 
 def refuse_given(params: Any, names: Iterable[str], reason: str) -> None:
@@ -39,7 +39,7 @@ def refuse_given(params: Any, names: Iterable[str], reason: str) -> None:
     """
     for name in names:
         if getattr(params, name) != getattr(type(params), name):
-            raise UserError(f"--{name} {reason}")
+            raise UserError(f"--{'no' if getattr(params, name) is False else ''}{name} {reason}")
 
 
 def to_dict(params: Any) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 from tfmir.errors import UserError
 from tfmir.fields import field
 
+_TRIPLET, _JOINT = ("triplet",), ("joint",)  # of the flags that one kind of system makes use of
 MAX_SECS = 600  # of a song: what is longer is cut, or refused by a served bundle
 MAX_SEED = 2**32 - 1  # NumPy takes no larger one
 
@@ -73,11 +74,7 @@ class EncoderParams:
     width_multiplier: float = field(1.0, "scales every layer of the encoder", above=0.0)
     batch_norm: bool = field(True, "batch normalisation in every layer of the encoder (not in the paper)")
     blocks: int = field(
-        6,
-        "pairs of Inception modules; the paper's encoder has 6 (--encoder=statistics has none)",
-        lower=1,
-        upper=6,
-        only="inception",
+        6, "pairs of Inception modules; the paper's has 6 (encoder inception)", lower=1, upper=6, only=("inception",)
     )
     embedding_dim: int = field(256, "size of the whole embedding (paper, section 4.2)", lower=1)
 
@@ -92,20 +89,17 @@ class SystemParams:
     disentangled: bool = field(True, "give every notion its own sub-space (paper, section 3.1)")
     normalized: bool = field(True, "unit norm of the embedding, after masking (paper, eqs. 6, 8 and 9)")
     margin: float = field(
-        0.1, "of the triplet hinge, a difference of cosines (paper, section 4.2)", lower=0.0, only="triplet"
+        0.1, "of the triplet hinge, a difference of cosines (paper, section 4.2)", lower=0.0, only=_TRIPLET
     )
     negatives: str = field(
         "random",
         "of a triplet: one at random of the batch, all (with every positive too), the nearest that is farther than the "
         "positive, or the nearest",
         choices=("random", "all", "semihard", "hard"),
-        only="triplet",
+        only=_TRIPLET,
     )
     track_weight: float = field(
-        0.0,
-        "of the hinge on two excerpts of a track (companion paper, ICASSP 2020: 0.5; 0: none)",
-        lower=0.0,
-        only="triplet",
+        0.0, "of the hinge on two excerpts of a track (companion, ICASSP 2020: 0.5; 0: none)", lower=0.0, only=_TRIPLET
     )
     unannotated_weight: float = field(
         1.0,
@@ -113,18 +107,15 @@ class SystemParams:
         "annotated, to 1, it has none, as in the paper (systems that learn tags)",
         lower=0.0,
         upper=1.0,
+        only=("proxy", "classification", "joint"),
     )
     list_weight: float = field(
-        0.2, "of every notion's listwise term beside the proxy loss (system joint; 0: none)", lower=0.0, only="joint"
+        0.2, "of every notion's listwise term beside the proxy loss (joint; 0: none)", lower=0.0, only=_JOINT
     )
-    list_temperature: float = field(
-        0.2, "that a notion's cosines are divided by (system joint)", above=0.0, only="joint"
-    )
-    whole_weight: float = field(
-        0.1, "of the whole space's listwise term (system joint; 0: none)", lower=0.0, only="joint"
-    )
+    list_temperature: float = field(0.2, "that a notion's cosines are divided by (joint)", above=0.0, only=_JOINT)
+    whole_weight: float = field(0.1, "of the whole space's listwise term (joint; 0: none)", lower=0.0, only=_JOINT)
     whole_temperature: float = field(
-        0.1, "that the whole space's cosines are divided by (system joint)", above=0.0, only="joint"
+        0.1, "that the whole space's cosines are divided by (system joint)", above=0.0, only=_JOINT
     )
 
     @property

@@ -132,7 +132,7 @@ def test_it_says_what_the_system_makes_use_of_and_which_encoder(records, tmp_pat
     )
     told = capsys.readouterr().out.splitlines()
     assert told[1:3] == [
-        "system=proxy, disentangled=True, normalized=True",
+        "system=proxy, disentangled=True, normalized=True, unannotated_weight=1.0",
         "encoder=statistics, width_multiplier=0.0625, batch_norm=True, embedding_dim=16",
     ]
 
