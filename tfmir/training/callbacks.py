@@ -22,7 +22,7 @@ from tfmir.fields import to_dict
 from tfmir.model.checkpoint import load_weights
 from tfmir.model.subspaces import subspace_norms
 from tfmir.params import RunParams
-from tfmir.training.progress import Progress, load_progress, newest_backup, save_progress
+from tfmir.training.progress import Progress, load_progress, newest_backup, save_progress, start_again
 from tfmir.training.schedule import ScheduleState, advance
 
 
@@ -53,7 +53,7 @@ class ScheduleAndBackup(keras.callbacks.Callback):
         newest = newest_backup(self.path)
         if newest is None:
             return 0
-        remedy = f"remove {newest} to train from the first epoch again; {self.path / 'best.weights.h5'} is not touched"
+        remedy = start_again(newest)
         load_weights(model, newest / "state.weights.h5", remedy=remedy)
         self.progress = load_progress(newest, remedy=remedy)
         model.optimizer.learning_rate.assign(self.progress.schedule.learning_rate)

@@ -40,6 +40,12 @@ def newest_backup(path: files.Path) -> files.Path | None:
     return max((folder for folder in (path / "backup").glob("epoch-*") if (folder / _STATE).exists()), default=None)
 
 
+def start_again(backup: files.Path) -> str:
+    """What can be done about a backup that cannot be read."""
+    best = backup.parent.parent / "best.weights.h5"
+    return f"remove {backup} to train from the first epoch again; {best} is not touched"
+
+
 def save_progress(backup: files.Path, progress: Progress) -> None:
     """Writes `state.json`: the last of a backup's files."""
     files.write_json(backup / _STATE, dataclasses.asdict(progress))
@@ -65,5 +71,4 @@ def progress_of(run: Run) -> Progress | None:
       UserError: its backup was written by another version.
     """
     newest = newest_backup(run.path)
-    remedy = f"remove {newest} to train from the first epoch again; {run.best_weights} is not touched"
-    return None if newest is None else load_progress(newest, remedy=remedy)
+    return None if newest is None else load_progress(newest, remedy=start_again(newest))
