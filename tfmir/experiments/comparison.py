@@ -32,6 +32,7 @@ from tfmir.run_directory import Run, load_run
 
 # System -> its runs, one a seed.
 Runs = Mapping[str, Sequence[Run]]
+Nearest = Mapping[files.Path, Mapping[str, np.ndarray]]  # run directory -> similarity -> the nearest tracks of each
 
 
 def compare(
@@ -69,6 +70,7 @@ def compare(
     reports = {system: [_load(run.path) for run in of_seeds] for system, of_seeds in opened.items()}
     first = next(iter(opened.values()))[0]
     rows, contrasts = rows or list(runs), of_trained(contrasts, runs)
+    nearest = _nearest_tracks(opened)
     aliases = {system: ALIASES[system] for system in rows if system not in runs}
     results = Results(
         corpus=first.corpus,
@@ -77,8 +79,8 @@ def compare(
         switches={system: _switches(opened[aliases.get(system, system)][0]) for system in rows},
         seeds={system: [run.params.training.seed for run in group] for system, group in opened.items()},
         aliases=aliases,
-        labels=_side(opened, reports, "", contrasts),
-        truth=_truth(opened, contrasts) if truth else None,
+        labels=_side(opened, reports, "", contrasts, nearest),
+        truth=_truth(opened, contrasts, nearest) if truth else None,
         made=how_made(opened, command),
     )
     text = comparison_text(results, published=published)
@@ -113,13 +115,14 @@ def write_text(text: str, output: pathlib.Path, captions: Mapping[str, str]) -> 
     files.write_text(output / "report.md", "\n".join(filter(None, [f"# Comparison\n\n{text}", pictures(captions)])))
 
 
-def resample(runs: Runs, folder: str, columns: set[str]) -> Resampled:
+def resample(runs: Runs, folder: str, columns: set[str], nearest: Nearest) -> Resampled:
     """The columns of every run on the same resamples of the test tracks, as far as its answers tell.
 
     Args:
       runs: system -> its runs, one a seed.
       folder: where the answers are in a run directory; empty: in itself.
       columns: the columns that are wanted.
+      nearest: of every run directory.
 
     Raises:
       UserError: answers are missing, or to other questions than those of the first run.
@@ -134,7 +137,7 @@ def resample(runs: Runs, folder: str, columns: set[str]) -> Resampled:
             if first is None:
                 first, weights = answers, draw_weights(len(answers.labels))
             _refuse_other_questions(first, answers, path)
-            found[system].append(resampled_figures(answers, notions, columns, weights, _neighbours(run)))
+            found[system].append(resampled_figures(answers, notions, columns, weights, nearest[run.path]))
             bar.update(1)
     return {
         system: {name: np.stack([f[name] for f in group]) for name in set.intersection(*map(set, group))}
@@ -142,21 +145,27 @@ def resample(runs: Runs, folder: str, columns: set[str]) -> Resampled:
     }
 
 
+def _nearest_tracks(runs: Runs) -> Nearest:
+    """Searched for once, whatever the tracks are asked against."""
+    every = [run for group in runs.values() for run in group]
+    return {run.path: _neighbours(run) for run in tqdm(every, unit="run", desc="nearest tracks")}
+
+
 def _neighbours(run: Run) -> dict[str, np.ndarray]:
-    """The nearest test tracks of each, one more than retrieval counts."""
+    """The nearest test tracks of each, int32 [tracks, one more than retrieval counts]."""
     with np.load(run.path / "test.npz") as stored:
         embeddings = stored["embeddings"]
     count = min(max(KS) + 1, len(embeddings) - 1)
-    nearest = neighbours(embeddings, count)
+    nearest = neighbours(embeddings, count).astype(np.int32)
     if run.params.system.normalized:
         return {INNER_PRODUCT: nearest, COSINE: nearest}
-    return {INNER_PRODUCT: nearest, COSINE: neighbours(unit_rows(embeddings), count)}
+    return {INNER_PRODUCT: nearest, COSINE: neighbours(unit_rows(embeddings), count).astype(np.int32)}
 
 
-def _side(runs: Runs, reports: Mapping[str, Any], folder: str, contrasts: Sequence[Contrast]) -> Side:
+def _side(runs: Runs, reports: Mapping[str, Any], folder: str, contrasts: Sequence[Contrast], nearest: Nearest) -> Side:
     columns, tracks = summary(reports), next(iter(reports.values()))[0]["tracks"]
     wanted = {name for contrast in contrasts for name in contrast.columns}
-    resampled = resample(runs, folder, wanted | set(JOINT_COLUMNS))
+    resampled = resample(runs, folder, wanted | set(JOINT_COLUMNS), nearest)
     return Side(
         columns,
         judge_contrasts(contrasts, columns, resampled, tracks=tracks),
@@ -164,9 +173,9 @@ def _side(runs: Runs, reports: Mapping[str, Any], folder: str, contrasts: Sequen
     )
 
 
-def _truth(runs: Runs, contrasts: Sequence[Contrast]) -> Side:
+def _truth(runs: Runs, contrasts: Sequence[Contrast], nearest: Nearest) -> Side:
     reports = {system: [_load(run.path / TRUTH) for run in of_seeds] for system, of_seeds in runs.items()}
-    return _side(runs, reports, TRUTH, contrasts)
+    return _side(runs, reports, TRUTH, contrasts, nearest)
 
 
 def _load(folder: files.Path) -> dict[str, Any]:
