@@ -37,7 +37,7 @@ class EvaluateParams:
         "write the same against the truth that the records keep beside their labels, too (prepare --annotated), into "
         "<run>/truth",
     )
-    figures: bool = field(True, "draw the pictures; of many tracks, the t-SNE takes the longest")
+    figures: bool = field(True, "draw the pictures; the t-SNE is of 1000 tracks at most")
     human_triplets: str = field(
         "",
         "dim-sim's CSV (Zenodo 3889149) or MagnaTagATune's comparisons_final.csv: agreement with listeners, too",

@@ -28,6 +28,11 @@ def report(data):
     return build_report("mine", VOCABULARY, labels, Contender(embeddings, None, disentangled=True), statistics)
 
 
+def names(embeddings):
+    """Ids of tracks, in another order than their rows'."""
+    return [f"track {-row}" for row in range(len(embeddings))]
+
+
 @pytest.fixture
 def drawn(monkeypatch):
     """The figures that are written, still open."""
@@ -41,8 +46,8 @@ def drawn(monkeypatch):
 def test_figures_are_written_whole_and_show_something(data, report, tmp_path):
     labels, embeddings = data
     parts = subspace_embeddings(embeddings, VOCABULARY)
-    plots.tsne(plots.map_spaces(embeddings, parts), labels, VOCABULARY, tmp_path / "tsne.png")
-    plots.tsne(plots.map_spaces(embeddings, {}), labels, VOCABULARY, tmp_path / "whole.png")
+    plots.tsne(plots.map_spaces(names(embeddings), embeddings, parts), labels, VOCABULARY, tmp_path / "tsne.png")
+    plots.tsne(plots.map_spaces(names(embeddings), embeddings, {}), labels, VOCABULARY, tmp_path / "whole.png")
     plots.leakage(np.array(report["system"]["leakage"]), VOCABULARY.notions, tmp_path / "leakage.png")
     plots.recall_curves(report, tmp_path / "recall.png")
     history = [{"epoch": e, "above_floor": -e, "val_above_floor": 1.0 - e, "learning_rate": 0.1} for e in range(1, 4)]
@@ -123,9 +128,30 @@ def test_tsne_is_drawn_of_as_many_tracks_as_it_needs(data, report, drawn, tracks
         assert reasons == {"tsne.png": f"needs 4 tracks, the test split has {tracks}"}
         return
     assert reasons == {}
-    maps = plots.map_spaces(embeddings, subspace_embeddings(embeddings, VOCABULARY))
+    maps = plots.map_spaces(names(embeddings), embeddings, subspace_embeddings(embeddings, VOCABULARY))
     plots.tsne(maps, labels, VOCABULARY, None)
     assert [len(axes.collections[0].get_offsets()) for axes in drawn[0].axes] == [tracks] * 4
+
+
+def test_of_many_tracks_the_tsne_is_of_a_sample_with_its_own_labels(data, drawn, monkeypatch):
+    """Twenty of sixty, chosen by their ids whatever their order; the caption says so, and of few tracks it does not."""
+    labels, embeddings = data
+    monkeypatch.setattr(plots, "MOST_POINTS", 20)
+    monkeypatch.setattr(plots, "project", lambda points, seed: points[:, :2])
+    ids = names(embeddings)
+    maps = plots.map_spaces(ids, embeddings, subspace_embeddings(embeddings, VOCABULARY))
+    turned = plots.map_spaces(ids[::-1], embeddings[::-1], {})
+    assert {ids[row] for row in maps.rows} == {ids[::-1][row] for row in turned.rows}
+    np.testing.assert_array_equal(maps.whole, embeddings[maps.rows, :2])
+    plots.tsne(maps, labels, VOCABULARY, None)
+    shown = {text.get_text(): len(sign.get_offsets()) for text, sign in _signs(drawn[0].axes[0])}
+    assert shown == {"a": labels[maps.rows, 0].sum(), "b": labels[maps.rows, 1].sum()}
+    assert "20 of the 60 test tracks" in plots.true_captions(plots.CAPTIONS, 60)["tsne.png"]
+    assert plots.true_captions(plots.CAPTIONS, 20) == plots.CAPTIONS
+
+
+def _signs(axes):
+    return zip(axes.get_legend().get_texts(), axes.collections[1:], strict=True)
 
 
 ODD_NAMES = Vocabulary.from_dict({"_genre_": ["$x^2$", "_live"], "_mood": ["a_b$", r"$\frac{$"]})
@@ -134,7 +160,7 @@ ODD_NAMES = Vocabulary.from_dict({"_genre_": ["$x^2$", "_live"], "_mood": ["a_b$
 def test_names_that_look_like_formulas_are_shown_as_they_are(data, report, drawn):
     """And every tag has its place in the legend."""
     labels, embeddings = data
-    maps = plots.map_spaces(embeddings, subspace_embeddings(embeddings, ODD_NAMES))
+    maps = plots.map_spaces(names(embeddings), embeddings, subspace_embeddings(embeddings, ODD_NAMES))
     plots.tsne(maps, labels, ODD_NAMES, None)
     plots.leakage(np.eye(2), ODD_NAMES.notions, None)
     plots.recall_curves({**report, "run": "_my_$run$"}, None)

@@ -3,9 +3,12 @@ import json
 import numpy as np
 import pytest
 
+from tfmir.evaluation import report as module
+from tfmir.evaluation.answers import collect_answers
 from tfmir.evaluation.baselines import random_embeddings
-from tfmir.evaluation.questions import Questions
+from tfmir.evaluation.questions import Questions, draw_questions
 from tfmir.evaluation.report import SCHEMA_VERSION, Contender, build_report
+from tfmir.evaluation.retrieval import neighbours
 from tfmir.inference.subspaces import unit_rows
 from tfmir.vocabulary import Vocabulary
 
@@ -144,3 +147,17 @@ def test_a_tag_that_every_track_has_is_null_and_does_not_count(data):
     assert found["roc_auc_tag"]["mood/y"] is found["pr_auc_tag"]["mood/y"] is None
     assert found["roc_auc_notion"]["mood"] == found["roc_auc_tag"]["mood/x"]
     assert found["roc_auc"]["mean"] == pytest.approx(np.mean([v for v in found["roc_auc_tag"].values() if v]))
+
+
+def test_neighbours_are_searched_for_once_in_each_space(data, monkeypatch):
+    """The whole space for all notions, the answers and two sets of labels; each sub-space; and the cosine's space."""
+    labels, embeddings, scores = data
+    searches = []
+    monkeypatch.setattr(module, "neighbours", lambda e, k: searches.append(e.shape) or neighbours(e, k))
+    questions = draw_questions(VOCABULARY, labels, np.arange(len(labels)), count=50)
+    for contender in (Contender(embeddings, scores), Contender(2 * embeddings, scores, normalized=False)):
+        searches.clear()
+        for right in (labels, ~labels):
+            build_report("mine", VOCABULARY, right, contender, {"statistics": contender}, questions=questions)
+            collect_answers(VOCABULARY, right, contender, questions)
+        assert len(searches) == (1 if contender.normalized else 2)

@@ -1,8 +1,11 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from tfmir.evaluation.tagging import _rank_auc, macro_roc_auc_interval, pr_auc, roc_auc
+from tfmir.evaluation.bootstrap import resampled
+from tfmir.evaluation.tagging import macro_auc, macro_roc_auc_interval, pr_auc, roc_auc
 
 
 @pytest.fixture
@@ -26,9 +29,57 @@ def test_by_hand():
     assert pr_auc(labels, scores)[0] == pytest.approx((1 / 1 + 2 / 3) / 2)
 
 
-def test_the_rank_formula_equals_the_area_also_with_ties(data):
+@pytest.fixture(scope="module")
+def weights():
+    """How often each of 60 tracks is drawn in each of 70 resamples, more than are taken at a time."""
+    return np.random.default_rng(3).multinomial(60, np.full(60, 1 / 60), 70).T.astype(np.uint8)
+
+
+def test_the_area_is_scikit_learns_of_repeated_rows(weights):
+    """Scores are of few values, so that many are tied; one tag is carried by one track, one by all, one by nobody."""
+    rng = np.random.default_rng(0)
+    labels = rng.random([60, 6]) < [0.3, 0.6, 0.1, 0, 1, 0]
+    labels[7, 3] = True
+    scores = (rng.integers(0, 5, [60, 6]) + labels).astype(np.float32)
+    found = macro_auc(labels, scores, weights)
+    for sample in range(70):
+        rows = np.repeat(np.arange(60), weights[:, sample])
+        again, of_them = labels[rows], scores[rows]
+        defined = [tag for tag in range(6) if 0 < again[:, tag].mean() < 1]
+        expected = np.mean([roc_auc_score(again[:, tag], of_them[:, tag]) for tag in defined])
+        assert found[sample] == pytest.approx(expected, abs=1e-12)
+    drawn = weights[7] > 0
+    assert drawn.any()
+    assert not drawn.all()  # both with the tag that one track carries and without it
+
+
+def test_tied_scores_count_a_half_by_hand():
+    """Carriers 1 and 2 against others 1, 1.5 and 0 once each: 0.5 + 0 + 1, and 1 + 1 + 1, of 6."""
+    labels = np.array([[True], [True], [False], [False], [False]])
+    scores = np.array([[1.0], [2.0], [1.0], [1.5], [0.0]])
+    once = np.ones([5, 1], np.uint8)
+    assert macro_auc(labels, scores, once).tolist() == pytest.approx([4.5 / 6])
+    twice = once * np.array([[1], [1], [2], [1], [1]], np.uint8)
+    assert macro_auc(labels, scores, twice).tolist() == pytest.approx([6 / 8])
+
+
+def test_without_a_tag_of_both_classes_there_is_no_area(weights):
+    labels = np.zeros([60, 2], bool)
+    assert np.isnan(macro_auc(labels, np.zeros([60, 2]), weights)).all()
+    labels[3, 0] = True
+    found = macro_auc(labels, np.arange(120).reshape(60, 2), weights)
+    assert (np.isnan(found) == (weights[3] == 0)).all()
+
+
+def test_the_interval_is_that_of_rows_drawn_one_resample_after_the_other(data):
+    """As `resampled` draws them, each area by scikit-learn."""
     labels, scores = data
-    assert _rank_auc(labels, scores) == pytest.approx(roc_auc(labels, scores).mean())
+
+    def area(rows):
+        return np.mean([roc_auc_score(labels[rows, tag], scores[rows, tag]) for tag in range(4)])
+
+    found, expected = macro_roc_auc_interval(labels, scores, seed=5), resampled(80, area, seed=5, samples=200)
+    np.testing.assert_allclose(dataclasses.astuple(found), dataclasses.astuple(expected), rtol=1e-12)
 
 
 def test_a_tag_with_one_class_has_no_area_and_does_not_count():

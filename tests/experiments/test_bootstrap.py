@@ -5,11 +5,10 @@ import time
 
 import numpy as np
 import pytest
-from sklearn.metrics import roc_auc_score
 
 from tfmir.evaluation.answers import Answers
 from tfmir.evaluation.retrieval import KS, neighbours, recall_at_k
-from tfmir.experiments.bootstrap import COSINE, INNER_PRODUCT, draw_weights, macro_auc, resampled_figures
+from tfmir.experiments.bootstrap import COSINE, INNER_PRODUCT, draw_weights, resampled_figures
 
 NOTIONS = ("genre", "mood")
 TRACKS, SAMPLES = 60, 70  # more resamples than are taken at a time
@@ -63,37 +62,6 @@ def test_as_many_tracks_are_drawn_as_there_are_each_as_often_as_the_others(weigh
     many = draw_weights(20, samples=4000)
     np.testing.assert_allclose(many.mean(axis=1), 1.0, atol=0.06)
     np.testing.assert_allclose(many.var(axis=1), 1 - 1 / 20, rtol=0.1)  # of a binomial draw
-
-
-def test_the_area_is_scikit_learns_of_repeated_rows(answers, weights):
-    found = macro_auc(answers.labels, answers.scores, weights)
-    for sample in range(SAMPLES):
-        rows = repeated(weights, sample)
-        labels, scores = answers.labels[rows], answers.scores[rows]
-        defined = [tag for tag in range(6) if 0 < labels[:, tag].mean() < 1]
-        expected = np.mean([roc_auc_score(labels[:, tag], scores[:, tag]) for tag in defined])
-        assert found[sample] == pytest.approx(expected, abs=1e-6)
-    drawn = weights[7] > 0
-    assert drawn.any()
-    assert not drawn.all()  # both with the tag that one track carries and without it
-
-
-def test_tied_scores_count_a_half_by_hand():
-    """Carriers 1 and 2 against others 1, 1.5 and 0 once each: 0.5 + 0 + 1, and 1 + 1 + 1, of 6."""
-    labels = np.array([[True], [True], [False], [False], [False]])
-    scores = np.array([[1.0], [2.0], [1.0], [1.5], [0.0]])
-    once = np.ones([5, 1], np.uint8)
-    assert macro_auc(labels, scores, once).tolist() == pytest.approx([4.5 / 6])
-    twice = once * np.array([[1], [1], [2], [1], [1]], np.uint8)
-    assert macro_auc(labels, scores, twice).tolist() == pytest.approx([6 / 8])
-
-
-def test_without_a_tag_of_both_classes_there_is_no_area(weights):
-    labels = np.zeros([TRACKS, 2], bool)
-    assert np.isnan(macro_auc(labels, np.zeros([TRACKS, 2]), weights)).all()
-    labels[3, 0] = True
-    found = macro_auc(labels, np.arange(2 * TRACKS).reshape(TRACKS, 2), weights)
-    assert (np.isnan(found) == (weights[3] == 0)).all()
 
 
 def test_triplets_are_weighted_by_the_sum_of_their_tracks(answers, weights, nearest):

@@ -39,7 +39,8 @@ def runs(reports, tmp_path):
                 save_answers(folder, answers(report, seed=seed))
                 files.write_json(folder / "report.json", {"schema_version": SCHEMA_VERSION, **report})
             rng = np.random.default_rng(0)
-            np.savez(path / "test.npz", embeddings=rng.random([40, 4], np.float32), labels=rng.random([40, 3]) < 0.5)
+            split = {"embeddings": rng.random([40, 4], np.float32), "labels": rng.random([40, 3]) < 0.5}
+            np.savez(path / "test.npz", track_ids=np.arange(40).astype(str), **split)
     return made
 
 

@@ -24,7 +24,7 @@ def run(tmp_path_factory):
     for tag, count in enumerate((5, 9, 2, 12, 6, 8)):
         labels[:count, tag] = True
     embeddings = np.abs(rng.normal(size=[40, 6])).astype(np.float32)
-    np.savez(path / "test.npz", track_ids=np.arange(40), embeddings=embeddings, labels=labels)
+    np.savez(path / "test.npz", track_ids=np.arange(40).astype(str), embeddings=embeddings, labels=labels)
     return Run(path, RunParams(), VOCABULARY, "records", "demo", "CC0-1.0")
 
 

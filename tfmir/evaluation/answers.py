@@ -24,7 +24,7 @@ from tfmir.evaluation.questions import Questions
 from tfmir.evaluation.report import Contender
 from tfmir.evaluation.retrieval import KS, recall_at_k
 from tfmir.evaluation.triplets import correct
-from tfmir.inference.subspaces import subspace_embeddings, unit_rows
+from tfmir.inference.subspaces import subspace_embeddings
 from tfmir.vocabulary import Vocabulary
 
 ANSWERS = "answers.npz"
@@ -59,12 +59,7 @@ def collect_answers(
       questions: the triplets.
       excerpt_tracks: int [excerpts], the track of each excerpt; None: there are no triplets of excerpts.
     """
-    whole, excerpts = contender.embeddings, contender.excerpts
-    by_cosine = None
-    if not contender.normalized:
-        excerpts = None if excerpts is None else unit_rows(excerpts)
-        by_cosine = _recall(unit_rows(whole), labels)
-        whole = unit_rows(whole)
+    whole, excerpts = contender.by_cosine.embeddings, contender.by_cosine.excerpts
     parts = subspace_embeddings(whole, vocabulary) if contender.disentangled else {}
     asked = {f"whole/{n}": (whole, triplets) for n, triplets in questions.notions.items()}
     asked |= {f"subspace/{n}": (part, questions.notions[n]) for n, part in parts.items()}
@@ -73,12 +68,12 @@ def collect_answers(
         found["track"] = (correct(excerpts, questions.track), excerpt_tracks[questions.track])
     return Answers(
         queries=np.flatnonzero(labels.any(axis=1)).astype(np.int32),
-        recall=_recall(contender.embeddings, labels),
+        recall=_recall(contender, labels),
         labels=labels,
         correct={name: right for name, (right, _) in found.items()},
         triplets={name: triplets.astype(np.int32) for name, (_, triplets) in found.items()},
         scores=None if contender.scores is None else contender.scores.astype(np.float32),
-        recall_by_cosine=by_cosine,
+        recall_by_cosine=None if contender.normalized else _recall(contender.by_cosine, labels),
     )
 
 
@@ -127,10 +122,10 @@ def _below(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
-def _recall(embeddings: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def _recall(contender: Contender, labels: np.ndarray) -> np.ndarray:
     """float32 [queries, KS]; NaN at the numbers of neighbours that the split does not have."""
     found = np.full([int(labels.any(axis=1).sum()), len(KS)], np.nan, np.float32)
     ks = [k for k in KS if k < len(labels)]
     if len(found) and ks:
-        found[:, : len(ks)] = recall_at_k(embeddings, labels, ks=ks)
+        found[:, : len(ks)] = recall_at_k(contender.embeddings, labels, ks=ks, nearest=contender.nearest)
     return found

@@ -27,7 +27,7 @@ def interval(values: np.ndarray, *, seed: int = 0, samples: int = SAMPLES) -> In
         # Resampling n zeros and ones is a binomial draw: the same distribution without n x samples indices.
         share = values.mean()
         means = np.random.default_rng(seed).binomial(len(values), share, samples) / len(values)
-        return _interval(share, means)
+        return percentiles(share, means)
     return resampled(len(values), lambda rows: values[rows].mean(), seed=seed, samples=samples)
 
 
@@ -45,10 +45,11 @@ def resampled(count: int, figure: Callable[[np.ndarray], float], *, seed: int = 
     """Any figure of `count` items, recomputed on resampled row numbers int64 [count]."""
     rng = np.random.default_rng(seed)
     figures = np.array([figure(rng.integers(0, count, count)) for _ in range(samples)])
-    return _interval(figure(np.arange(count)), figures)
+    return percentiles(figure(np.arange(count)), figures)
 
 
-def _interval(mean: float, figures: np.ndarray) -> Interval:
+def percentiles(mean: float, figures: np.ndarray) -> Interval:
+    """A figure and what its resamples float64 [samples] say of it; those that do not define it are NaN."""
     tail = 100 * (1 - _LEVEL) / 2
     if np.isinf(figures).any():  # between a number and infinity nothing can be interpolated
         low = np.nanpercentile(figures, tail, method="lower")

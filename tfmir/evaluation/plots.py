@@ -13,7 +13,7 @@ from matplotlib.image import AxesImage
 from tfmir import files
 from tfmir.evaluation.tables import contenders
 from tfmir.figures import COLOURS, legend, log_ticks, plt, save
-from tfmir.searching.maps import LEAST_POINTS, project
+from tfmir.searching.maps import LEAST_POINTS, project, sample
 from tfmir.vocabulary import Vocabulary
 
 CAPTIONS = {
@@ -23,7 +23,7 @@ CAPTIONS = {
     "training.png": "Loss and learning rate by epoch",
 }
 _COLOURED_TAGS = 3
-_MAX_POINTS = 1000
+MOST_POINTS = 1000  # of a t-SNE, which takes a second of a thousand points, and minutes of all of a large split
 
 
 def undrawn(report: Mapping[str, Any]) -> dict[str, str]:
@@ -44,29 +44,47 @@ def shows_leakage(matrix: Sequence[Sequence[float | None]]) -> bool:
     return len(matrix) > 1 and any(share is not None for share in matrix[0])
 
 
+def true_captions(captions: Mapping[str, str], tracks: int) -> dict[str, str]:
+    """File name -> caption, which says where a picture of so many test tracks is one of a sample of them.
+
+    >>> true_captions({"a.png": "t-SNE of the test tracks, in colour", "b.png": "Recall"}, 2500)
+    {'a.png': 't-SNE of 1000 of the 2500 test tracks, in colour', 'b.png': 'Recall'}
+    """
+    if tracks <= MOST_POINTS:
+        return dict(captions)
+    sampled = f"t-SNE of {MOST_POINTS} of the {tracks} test tracks"
+    return {name: caption.replace("t-SNE of the test tracks", sampled) for name, caption in captions.items()}
+
+
 @dataclasses.dataclass(frozen=True)
 class Maps:
-    """Spaces in two dimensions, of the first tracks: float64 [points, 2].
+    """Spaces in two dimensions: float64 [points, 2].
 
     Attributes:
+      rows: int64 [points], the tracks that are shown.
       whole: the whole space.
       subspaces: notion -> its sub-space; empty for a system without.
     """
 
+    rows: np.ndarray
     whole: np.ndarray
     subspaces: dict[str, np.ndarray]
 
 
-def map_spaces(whole: np.ndarray, subspaces: Mapping[str, np.ndarray], *, seed: int = 0) -> Maps:
-    """t-SNE of the whole space and of each sub-space.
+def map_spaces(
+    track_ids: Sequence[str], whole: np.ndarray, subspaces: Mapping[str, np.ndarray], *, seed: int = 0
+) -> Maps:
+    """t-SNE of the whole space and of each sub-space; of `MOST_POINTS` tracks, chosen by their ids, if there are more.
 
     Args:
-      whole: float32 [tracks, dim], unit norm; `LEAST_POINTS` tracks or more.
+      track_ids: id of each track, `LEAST_POINTS` or more.
+      whole: float32 [tracks, dim], unit norm.
       subspaces: notion -> float32 [tracks, dim / notions], unit norm; empty for a system without.
       seed: seed of the t-SNE.
     """
-    parts = {notion: project(part[:_MAX_POINTS], seed) for notion, part in subspaces.items()}
-    return Maps(project(whole[:_MAX_POINTS], seed), parts)
+    rows = sample(track_ids, MOST_POINTS)
+    parts = {notion: project(part[rows], seed) for notion, part in subspaces.items()}
+    return Maps(rows, project(whole[rows], seed), parts)
 
 
 def tsne(maps: Maps, labels: np.ndarray, vocabulary: Vocabulary, path: files.Path) -> None:
@@ -78,7 +96,7 @@ def tsne(maps: Maps, labels: np.ndarray, vocabulary: Vocabulary, path: files.Pat
       vocabulary: tags and notions.
       path: path of the PNG.
     """
-    labels, rows = labels[: len(maps.whole)], 1 + bool(maps.subspaces)
+    labels, rows = labels[maps.rows], 1 + bool(maps.subspaces)
     figure, axes = plt.subplots(
         rows,
         len(vocabulary.notions),

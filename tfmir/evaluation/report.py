@@ -38,6 +38,7 @@ classification collapses in the paper (section 5); triplets of tags, of tracks a
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -47,7 +48,7 @@ import numpy as np
 from tfmir.errors import UserError
 from tfmir.evaluation.bootstrap import Interval, interval, ratio_interval
 from tfmir.evaluation.questions import LABELS, Questions, draw_questions
-from tfmir.evaluation.retrieval import KS, recall_at_k
+from tfmir.evaluation.retrieval import KS, neighbours, recall_at_k
 from tfmir.evaluation.tagging import macro_roc_auc_interval, pr_auc, roc_auc
 from tfmir.evaluation.triplets import correct, leakage_gap, leakage_matrix
 from tfmir.evaluation.undefined import undefined_figures
@@ -77,6 +78,22 @@ class Contender:
     normalized: bool = True
     excerpts: np.ndarray | None = None
     prototype_scores: np.ndarray | None = None
+
+    @functools.cached_property
+    def nearest(self) -> np.ndarray:
+        """int64 [tracks, k], what `neighbours` gives for the largest k that retrieval asks for and the split has.
+
+        The search takes tracks² · dim steps, more than all else: it is done once for all labels, and for the answers.
+        """
+        return neighbours(self.embeddings, min(max(KS), len(self.embeddings) - 1))
+
+    @functools.cached_property
+    def by_cosine(self) -> Contender:
+        """The same with embeddings of unit norm; itself if they are."""
+        if self.normalized:
+            return self
+        excerpts = None if self.excerpts is None else unit_rows(self.excerpts)
+        return dataclasses.replace(self, embeddings=unit_rows(self.embeddings), excerpts=excerpts, normalized=True)
 
 
 def build_report(
@@ -135,9 +152,7 @@ def _figures(
     by_product = _by_similarity(vocabulary, labels, contender, questions, seed)
     by_cosine = by_product
     if not contender.normalized:
-        excerpts = None if contender.excerpts is None else unit_rows(contender.excerpts)
-        of_unit_norm = dataclasses.replace(contender, embeddings=unit_rows(contender.embeddings), excerpts=excerpts)
-        by_cosine = _by_similarity(vocabulary, labels, of_unit_norm, questions, seed)
+        by_cosine = _by_similarity(vocabulary, labels, contender.by_cosine, questions, seed)
     parts = subspace_embeddings(contender.embeddings, vocabulary) if contender.disentangled else None
     matrix = leakage_matrix(parts, questions.notions) if parts else None
     own = {n: _accuracy(parts[n], t, seed) for n, t in questions.notions.items()} if parts else None
@@ -162,12 +177,10 @@ def _by_similarity(
     """All that depends on how two embeddings are compared: by their inner product."""
     whole = contender.embeddings
     parts = subspace_embeddings(whole, vocabulary) if contender.disentangled else {}
+    spaces = {n: Contender(parts[n], None) if parts else contender for n in vocabulary.notions}
     return {
-        "recall": _recall(whole, labels, seed),
-        "recall_notion": {
-            notion: _recall(parts.get(notion, whole), labels[:, vocabulary.tags_of(notion)], seed)
-            for notion in vocabulary.notions
-        },
+        "recall": _recall(contender, labels, seed),
+        "recall_notion": {n: _recall(space, labels[:, vocabulary.tags_of(n)], seed) for n, space in spaces.items()},
         "triplets": {notion: _accuracy(whole, triplets, seed) for notion, triplets in questions.notions.items()},
         "triplets_track": _accuracy(contender.excerpts, questions.track, seed),
     }
@@ -179,9 +192,9 @@ def _accuracy(embeddings: np.ndarray | None, triplets: np.ndarray | None, seed: 
     return _json(interval(correct(embeddings, triplets), seed=seed))
 
 
-def _recall(embeddings: np.ndarray, labels: np.ndarray, seed: int) -> dict[str, Any]:
+def _recall(space: Contender, labels: np.ndarray, seed: int) -> dict[str, Any]:
     ks = _defined_ks(labels)
-    values = recall_at_k(embeddings, labels, ks=ks) if ks else np.empty([0, 0])
+    values = recall_at_k(space.embeddings, labels, ks=ks, nearest=space.nearest) if ks else np.empty([0, 0])
     found = {k: _json(interval(values[:, column], seed=seed)) for column, k in enumerate(ks)}
     return {str(k): found.get(k) for k in KS}
 
@@ -195,7 +208,7 @@ def _ratio(labels: np.ndarray, ours: Contender, theirs: Contender, seed: int) ->
     """R@1 of one over that of the other; None where they are not defined, or the other's is 0."""
     if 1 not in _defined_ks(labels):
         return None
-    a, b = (recall_at_k(c.embeddings, labels, ks=(1,))[:, 0] for c in (ours, theirs))
+    a, b = (recall_at_k(c.embeddings, labels, ks=(1,), nearest=c.nearest)[:, 0] for c in (ours, theirs))
     return _json(ratio_interval(a, b, seed=seed)) if b.any() else None
 
 

@@ -38,13 +38,16 @@ def neighbours(embeddings: np.ndarray, k: int) -> np.ndarray:
     return found[others].reshape(tracks, k)
 
 
-def recall_at_k(embeddings: np.ndarray, labels: np.ndarray, *, ks: Sequence[int] = KS) -> np.ndarray:
+def recall_at_k(
+    embeddings: np.ndarray, labels: np.ndarray, *, ks: Sequence[int] = KS, nearest: np.ndarray | None = None
+) -> np.ndarray:
     """`|y_q ∩ ∪_{i≤k} y_i| / |y_q|` of every query (paper, eq. 12).
 
     Args:
       embeddings: float32 [tracks, dim], compared by inner product.
       labels: bool [tracks, tags].
       ks: numbers of neighbours.
+      nearest: int64 [tracks, the largest of `ks` or more], what `neighbours` gives, where it is known already.
 
     Returns:
       float64 [queries, len(ks)]; tracks without a tag are in the library but are no queries.
@@ -55,7 +58,7 @@ def recall_at_k(embeddings: np.ndarray, labels: np.ndarray, *, ks: Sequence[int]
     queries = labels.any(axis=1)
     if not queries.any():
         raise UserError("retrieval needs tracks with tags: none of this split has one")
-    found = neighbours(embeddings, max(ks))[queries]
+    found = (neighbours(embeddings, max(ks)) if nearest is None else nearest)[queries]
     wanted = labels[queries]
     sizes = wanted.sum(axis=1)
     return np.stack([(wanted & labels[found[:, :k]].any(axis=1)).sum(axis=1) / sizes for k in ks], axis=1)

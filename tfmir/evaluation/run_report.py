@@ -52,7 +52,7 @@ def evaluate_run(
       records: directory of its record set, if that was moved since the training.
       with_baselines: whether chance, statistics and the untrained encoder stand beside it.
       with_truth: whether the same is written against the truth, into the folder `truth` of the run directory.
-      with_figures: whether pictures are drawn; the t-SNE of many tracks takes longer than all the rest.
+      with_figures: whether pictures are drawn.
       human_triplets: file of votes of listeners; empty: none.
       audio_dir: folder of the songs that they have voted on.
 
@@ -161,7 +161,7 @@ def _maps(run: Run, test: EmbeddedTracks) -> plots.Maps | None:
     if len(test.track_ids) < LEAST_POINTS:
         return None
     parts = subspace_embeddings(test.embeddings, run.vocabulary) if run.params.system.disentangled else {}
-    return plots.map_spaces(test.embeddings, parts)
+    return plots.map_spaces(test.track_ids, test.embeddings, parts)
 
 
 def _write(folder: files.Path, run: Run, report: dict[str, Any], captions: dict[str, str]) -> None:
@@ -199,7 +199,8 @@ def _draw(
     if maps:
         drawing["tsne.png"] = lambda path: plots.tsne(maps, labels, run.vocabulary, path)
     missing = {*report["undefined"], *([] if leakage else ["leakage.png"]), *([] if history else ["training.png"])}
-    drawn = {name: caption for name, caption in plots.CAPTIONS.items() if name in drawing and name not in missing}
+    captions = plots.true_captions(plots.CAPTIONS, report["tracks"])
+    drawn = {name: caption for name, caption in captions.items() if name in drawing and name not in missing}
     for name in drawn:
         drawing[name](folder / name)
     return drawn

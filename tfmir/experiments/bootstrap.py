@@ -1,11 +1,7 @@
 """The figures of a run on resampled test tracks: every system and seed is asked on the same resamples.
 
 A resample draws as many tracks as there are, with repetition. A track that is drawn w times counts w times as a row of
-the ROC-AUC: the area is a sum over pairs of a carrier i of the tag and another track j,
-
-    Σ w_i w_j [s_i > s_j] / (Σ w_i · Σ w_j),   a tie counts a half:
-
-the others are sorted once into bins between the carriers' scores, and their weights summed up per bin and resample.
+the ROC-AUC (`evaluation/tagging.py`).
 
 A triplet has three tracks, and its figure is linear in their weights. With answers v, 0 or 1, to n triplets and their
 mean m it is the first-order (Hájek) form of a U-statistic:
@@ -25,14 +21,13 @@ the jackknife, which errs on the wide side (B. Efron and C. Stein, "The jackknif
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
-from scipy import sparse
 
 from tfmir.evaluation.answers import Answers
 from tfmir.evaluation.retrieval import KS
+from tfmir.evaluation.tagging import macro_auc
 from tfmir.experiments.columns import SUBSPACES, TRIPLETS, WHOLE_SPACE
 
 SAMPLES = 2000
@@ -81,51 +76,6 @@ def resampled_figures(
         for name, parts in wanted.items()
         if all(part in known for part in parts)
     }
-
-
-def macro_auc(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The area under the ROC, mean over the tags that have both classes in a resample.
-
-    Args:
-      labels: bool [tracks, tags].
-      scores: float [tracks, tags].
-      weights: uint8 [tracks, samples].
-
-    Returns:
-      float64 [samples]; NaN where no tag has both classes.
-    """
-    tags = [_bins(labels[:, tag], scores[:, tag]) for tag in range(labels.shape[1]) if 0 < labels[:, tag].mean() < 1]
-    found = []
-    for start in range(0, weights.shape[1] if tags else 0, _BLOCK):
-        block = np.ascontiguousarray(weights[:, start : start + _BLOCK], np.float32)
-        areas = np.array([_area(bins @ block, groups) for bins, groups in tags], np.float64)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # the mean of no area is NaN, as it should be
-            found.append(np.nanmean(areas, axis=0))
-    return np.concatenate(found) if found else np.full(weights.shape[1], np.nan)
-
-
-def _bins(carries: np.ndarray, scores: np.ndarray) -> tuple[sparse.csr_matrix, int]:
-    """Sums over the tracks for one tag, float32 [2 · groups + 1, tracks], and the number of groups.
-
-    A group is the carriers of one score. The first groups + 1 rows are the others below the first group, between it and
-    the second, and so on to those above the last; one that is as high as a group is a half in either. Then the groups.
-    """
-    heights, group = np.unique(scores[carries], return_inverse=True)
-    others, carriers, groups = np.flatnonzero(~carries), np.flatnonzero(carries), len(heights)
-    sides = [np.searchsorted(heights, scores[others], side) for side in ("left", "right")]
-    rows = np.concatenate([*sides, groups + 1 + group.reshape(-1)])
-    values = np.repeat(np.array([0.5, 1.0], np.float32), [2 * len(others), len(carriers)])
-    tracks = np.concatenate([others, others, carriers])
-    return sparse.csr_matrix((values, (rows, tracks)), (2 * groups + 1, len(scores))), groups
-
-
-def _area(sums: np.ndarray, groups: int) -> np.ndarray:
-    """float32 [samples] from what `_bins` sums up, float32 [2 · groups + 1, samples]."""
-    below, carriers = np.cumsum(sums[:groups], axis=0), sums[groups + 1 :]
-    pairs = carriers.sum(axis=0) * (below[-1] + sums[groups])
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.einsum("gn,gn->n", carriers, below) / pairs)
 
 
 # Name -> what makes float64 [samples] of weights, uint8 [tracks, samples].

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from tfmir import files
 from tfmir.errors import UserError
 from tfmir.evaluation.answers import Answers, load_answers
+from tfmir.evaluation.plots import true_captions
 from tfmir.evaluation.questions import TRUTH
 from tfmir.evaluation.report import SCHEMA_VERSION as REPORT_VERSION
 from tfmir.evaluation.retrieval import KS, neighbours
@@ -104,8 +105,10 @@ def rewrite(stored: str, output: pathlib.Path, *, published: Published | None = 
     Raises:
       UserError: no such file, or not what `compare` writes.
     """
-    text = comparison_text(load_results(stored), published=published)
-    kept = {name: caption for name, caption in plots.CAPTIONS.items() if (output / "figures" / name).exists()}
+    results = load_results(stored)
+    text = comparison_text(results, published=published)
+    captions = true_captions(plots.CAPTIONS, results.tracks)
+    kept = {name: caption for name, caption in captions.items() if (output / "figures" / name).exists()}
     write_text(text, output, kept)
     return text
 

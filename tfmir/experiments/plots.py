@@ -10,26 +10,24 @@ from typing import Any
 import numpy as np
 
 from tfmir.errors import UserError
-from tfmir.evaluation.plots import heat_map, shows_leakage
+from tfmir.evaluation.plots import MOST_POINTS, heat_map, shows_leakage, true_captions
 from tfmir.experiments.columns import Reports
 from tfmir.figures import COLOURS, legend, plt, save
 from tfmir.inference.subspaces import subspace_embeddings
 from tfmir.run_directory import Run
-from tfmir.searching.maps import LEAST_POINTS, project
+from tfmir.searching.maps import LEAST_POINTS, project, sample
 from tfmir.vocabulary import Vocabulary
 
 _MARKERS = "os^Dv<>Pp"
 _DASHES = ("-", "--", ":")
-_MAX_POINTS = 1000
-
 
 CAPTIONS = {
     "recall.png": "Recall at k, mean over the seeds",
     "time.png": "Recall at 1 against training time",
     "trade_off.png": "Recall at 1 against triplet prediction in the sub-spaces, mean and deviation over the seeds",
     "leakage.png": "Share of a notion's triplets (column) that each sub-space (row) predicts",
-    "tsne.png": "t-SNE of the test tracks of a disentangled system: all of them, two tags of one notion in colour; the "
-    "whole space beside the sub-space of that notion (after the paper's Figure 3)",
+    "tsne.png": "t-SNE of the test tracks of a disentangled system, two tags of one notion in colour before all "
+    "others; the whole space beside the sub-space of that notion (after the paper's Figure 3)",
 }
 
 
@@ -66,7 +64,8 @@ def draw(
     if shown and reports[shown][0]["tracks"] >= LEAST_POINTS:
         drawn.append("tsne.png")
         tsne_of_two_tags(runs[shown][0], folder / "tsne.png", tags=tsne_tags)
-    return {name: CAPTIONS[name] for name in drawn}
+    captions = true_captions(CAPTIONS, next(iter(reports.values()))[0]["tracks"])
+    return {name: captions[name] for name in drawn}
 
 
 def check_tsne_tags(tags: str, runs: Mapping[str, Sequence[Run]]) -> None:
@@ -152,15 +151,16 @@ def tsne_of_two_tags(run: Run, path: pathlib.Path, *, tags: str = "") -> None:
     Raises:
       UserError: there are no such tags.
     """
-    embeddings, labels = _test_split(run)
+    track_ids, embeddings, labels = _test_split(run)
+    shown = sample(track_ids, MOST_POINTS)
     notion, two = _two_tags(tags, run.vocabulary, labels)
     spaces = {"whole space": embeddings, f"{notion} sub-space": subspace_embeddings(embeddings, run.vocabulary)[notion]}
     figure, axes = plt.subplots(1, 2, figsize=(8, 4.4), layout="constrained")
     for panel, (space, embedded) in zip(axes, spaces.items(), strict=True):
-        points = project(embedded[:_MAX_POINTS], seed=0)
+        points = project(embedded[shown], seed=0)
         signs = [panel.scatter(*points.T, s=6, color="lightgrey", linewidths=0, label="all other tracks")]
         for tag, colour in zip(two, COLOURS, strict=False):
-            tagged = points[labels[:_MAX_POINTS, tag]]
+            tagged = points[labels[shown, tag]]
             name = run.vocabulary.tags[tag]
             signs.append(panel.scatter(*tagged.T, s=10, color=colour, linewidths=0, label=name))
         panel.set(title=f"{run.path.name}: {space}", xticks=[], yticks=[])
@@ -189,10 +189,10 @@ def _named_tags(asked: str, vocabulary: Vocabulary) -> tuple[str, list[int]]:
     return notion, [vocabulary.tags.index(name) for name in wanted]
 
 
-def _test_split(run: Run) -> tuple[np.ndarray, np.ndarray]:
-    """Embeddings float32 [tracks, dim] and labels bool [tracks, tags], as evaluate left them."""
+def _test_split(run: Run) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Ids, embeddings float32 [tracks, dim] and labels bool [tracks, tags], as evaluate left them."""
     with np.load(run.path / "test.npz") as stored:
-        return stored["embeddings"], stored["labels"]
+        return stored["track_ids"].tolist(), stored["embeddings"], stored["labels"]
 
 
 def _in_subspaces(reports: Reports) -> list[float]:
