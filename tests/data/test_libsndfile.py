@@ -26,6 +26,19 @@ def test_reads_no_more_than_is_wanted_and_across_blocks(tmp_path, monkeypatch):
     assert found.missing == 0
 
 
+@pytest.mark.parametrize("rate", [22050, 44100])
+@pytest.mark.parametrize("suffix", ["mp3", "ogg", "flac"])
+def test_blocks_have_the_samples_of_one_read(tmp_path, monkeypatch, rate, suffix):
+    """soundfile seeks after a read; an mp3 was begun anew at every block, with up to some thousand wrong samples."""
+    monkeypatch.setattr(libsndfile, "_BLOCK_SECS", 1)
+    noise = np.random.default_rng(0).uniform(-0.3, 0.3, [rate * 4, 2])
+    path = str(tmp_path / f"a.{suffix}")
+    soundfile.write(path, noise * np.linspace(0, 1, rate * 4)[:, np.newaxis], rate)
+    with soundfile.SoundFile(path) as file:
+        whole = file.read(dtype="float32")
+    np.testing.assert_array_equal(libsndfile.read(path, None).mono, whole @ np.full(2, 0.5, np.float32))
+
+
 def test_ogg_streams_one_behind_the_other_are_all_read(tmp_path, chained_ogg):
     """Each decoded alone, one after the other: 3 + 4 + 2 s."""
     waves = [tone(3, 300), tone(4, 900), tone(2, 600)]

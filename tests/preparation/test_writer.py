@@ -37,6 +37,18 @@ def test_the_log_mel_of_a_file_is_librosas_in_half_precision(tmp_path, rate):
     np.testing.assert_allclose(found, np.log10(1 + 10 * mel).T, rtol=2**-11, atol=1e-4)
 
 
+def test_the_graph_rounds_to_half_precision_as_numpy_does(tmp_path, monkeypatch):
+    """At every bound between two halves below 2^7, and beside it; a log-mel that is not too loud is below 39."""
+    halves = np.arange(np.array(128, np.float16).view(np.uint16), dtype=np.uint16).view(np.float16).astype(np.float32)
+    bounds = (halves[1:] + halves[:-1]) / 2
+    values = np.concatenate([halves, bounds, np.nextafter(bounds, 0), np.nextafter(bounds, np.float32(999))])
+    monkeypatch.setattr(writer, "log_mel", lambda waveform, features: tf.constant(values[np.newaxis, :, np.newaxis]))
+    writer._log_mel_function.cache_clear()
+    found = compute(noise(tmp_path / "a.wav", 66150), FEATURES)
+    writer._log_mel_function.cache_clear()
+    np.testing.assert_array_equal(found[:, 0].view(np.uint16), values.astype(np.float16).view(np.uint16))
+
+
 def test_one_excerpt_is_long_enough_and_a_sample_less_is_not(tmp_path):
     """3 s are 66 150 samples, which give 130 frames."""
     assert len(compute(noise(tmp_path / "a.wav", 66150), FEATURES)) == 130

@@ -173,4 +173,5 @@ def _resample(mono: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
         return mono
     length = -(-len(mono) * sample_rate // rate)
     resampled = soxr.resample(mono, rate, sample_rate, quality="HQ")[:length]
-    return np.pad(resampled, (0, length - len(resampled))).astype(np.float32, copy=False)
+    missing = length - len(resampled)
+    return np.pad(resampled, (0, missing)) if missing else resampled

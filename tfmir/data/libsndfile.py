@@ -24,6 +24,18 @@ _UNKNOWN_LENGTH = (1 << 63) - 1  # libsndfile's, in samples; it cannot read such
 _MPEG_SPARE = 4 * 1152
 
 
+class _Straight(soundfile.SoundFile):
+    """A file that is read on from where a read has ended.
+
+    soundfile seeks to that place after every read of a file that it takes for seekable. libsndfile begins an mp3 anew
+    there, without what the frames before have left for it: up to some thousand wrong samples.
+    """
+
+    def seekable(self) -> bool:
+        """What soundfile asks before it seeks by itself; `seek` does not ask."""
+        return False
+
+
 def read(path: str, max_secs: float | None) -> Sound:
     """Mono samples of a file, read in blocks, so that channels never pile up in memory.
 
@@ -95,7 +107,7 @@ def _opened(path: str | io.BytesIO) -> soundfile.SoundFile:
     """
     try:
         # As bytes: a folder's name need not be text.
-        file = soundfile.SoundFile(os.fsencode(path) if isinstance(path, str) else path)
+        file = _Straight(os.fsencode(path) if isinstance(path, str) else path)
     except soundfile.LibsndfileError as error:
         reason = str(error.error_string).strip().rstrip(".")
         if reason.startswith("Too many channels"):

@@ -82,4 +82,6 @@ class Sound:
 
 def joined(blocks: list[np.ndarray]) -> np.ndarray:
     """float32 [samples]: blocks of mono samples, of which there may be none."""
+    if len(blocks) == 1:
+        return blocks[0]
     return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)

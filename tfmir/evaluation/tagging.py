@@ -40,7 +40,7 @@ def macro_roc_auc_interval(labels: np.ndarray, scores: np.ndarray, *, seed: int 
     if not _both_classes(labels).any():
         return None
     tracks, rng = len(labels), np.random.default_rng(seed)
-    drawn = np.empty([tracks, 1 + _SAMPLES], np.uint8)
+    drawn = np.empty([tracks, 1 + _SAMPLES], np.uint8, order="F")
     drawn[:, 0] = 1  # the split itself
     for sample in range(1, 1 + _SAMPLES):
         drawn[:, sample] = np.bincount(rng.integers(0, tracks, tracks), minlength=tracks)

@@ -42,8 +42,11 @@ def draw_weights(tracks: int, *, samples: int = SAMPLES, seed: int = 0) -> np.nd
     [4, 4, 4]
     """
     rng, share = np.random.default_rng(seed), np.full(tracks, 1 / tracks)
-    blocks = [rng.multinomial(tracks, share, min(_BLOCK, samples - i)) for i in range(0, samples, _BLOCK)]
-    return np.concatenate([block.T.astype(np.uint8) for block in blocks], axis=1)
+    # Made room for once: between blocks of 64-bit numbers, small arrays would leave holes of half a GB.
+    drawn = np.empty([tracks, samples], np.uint8, order="F")
+    for start in range(0, samples, _BLOCK):
+        drawn[:, start : start + _BLOCK] = rng.multinomial(tracks, share, min(_BLOCK, samples - start)).T
+    return drawn
 
 
 def resampled_figures(
