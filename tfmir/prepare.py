@@ -106,7 +106,6 @@ def build(params: PrepareParams) -> str:
       UserError: bad flags or annotations, no tracks for training or validation, a directory with other records, too
         many rejected tracks.
     """
-    from tfmir.preparation.build import build_records
     from tfmir.preparation.survey import artist_leaks, pairless_notions, refuse_empty_splits, refuse_leaks
 
     if not params.audio:
@@ -123,6 +122,9 @@ def build(params: PrepareParams) -> str:
         refuse_leaks(corpus)
     elif leaks := artist_leaks(corpus):
         print(f"warning: {len(leaks)} artists have tracks in more than one split: see --report", file=sys.stderr)
+    # What is wrong with the corpus is told before TensorFlow is imported, which takes seconds.
+    from tfmir.preparation.build import build_records
+
     build_records(
         corpus,
         params.records,
@@ -140,11 +142,11 @@ def report(params: PrepareParams) -> None:
     Raises:
       UserError: bad flags or annotations, or, with --strict, an artist in more than one split.
     """
+    corpus = load_corpus(params)
     from tfmir.preparation.inspection import inspect_corpus
     from tfmir.preparation.survey import refuse_leaks, survey, survey_text
     from tfmir.preparation.survey_plot import plot_tags
 
-    corpus = load_corpus(params)
     looked = params.audio and (params.corpus != "demo" or all(os.path.exists(track.path) for track in corpus.tracks))
     facts = inspect_corpus(corpus, workers=params.workers, scheduler=params.scheduler) if looked else []
     found = survey(corpus, facts)
