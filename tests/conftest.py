@@ -126,6 +126,10 @@ def snapshot():
     return take
 
 
+def pytest_addoption(parser):
+    parser.addoption("--all_systems", action="store_true", help="two workers train all nine systems, not three")
+
+
 SERVING = {f"tests/serving/test_{name}.py" for name in ("bundle", "check_bundle", "served")}
 
 
@@ -144,7 +148,8 @@ def pytest_itemcollected(item):
 
 def pytest_collection_modifyitems(items):
     """The longest groups first, so that two processes end at about the same time."""
-    lengthy = ["training/test_loop", "model/test_system", "test_prepare", "test_remote", "test_tune", "test_wheel"]
+    lengthy = ["training/test_two_workers", "training/test_loop", "model/test_system", "test_prepare", "test_remote"]
+    lengthy += ["test_tune", "test_wheel"]
     lengthy += ["test_anywhere", "data/test_isolation", "test_odd_folders", "preparation/test_build", "test_embed"]
     long = ["readme", "bundle", *(f"tests/{name}.py" for name in lengthy)]
     marks = {item: item.get_closest_marker("xdist_group") for item in items}  # none: a doctest in the package

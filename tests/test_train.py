@@ -6,6 +6,8 @@ import shutil
 import pytest
 
 from tests.fixtures.commands import called
+from tests.fixtures.workers import tf_config
+from tfmir import compare, train_and_evaluate, tune
 from tfmir.errors import UserError
 from tfmir.params import RunParams
 
@@ -74,3 +76,57 @@ def test_flags_become_the_parameters_of_the_run(monkeypatch):
     assert (run, records, more) == ("runs/a", "r", {"command_line": ["--margin=0.3"]})
     assert isinstance(params, RunParams)
     assert (params.system.system, params.system.margin) == ("triplet", 0.3)
+
+
+@pytest.fixture
+def of_two(monkeypatch, tmp_path):
+    """TF_CONFIG of the second of two workers, and what each process of it would do."""
+    done = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TF_CONFIG", tf_config(["a:1", "b:1"], 1))
+    monkeypatch.setattr("tfmir.prepare.build", lambda params: done.append("demo"))
+    monkeypatch.setattr("tfmir.training.asked.asked_run", lambda *_: done.append("asked"))
+    monkeypatch.setattr("tfmir.training.loop.start", lambda *args, **kwargs: done.append("trained"))
+    monkeypatch.setattr("tfmir.training.trainer.leave_signals_to_supervisor", lambda: done.append("signals left"))
+    monkeypatch.setattr(
+        "tfmir.training.supervisor.supervise",
+        lambda cluster, words, timeout_secs: done.append((cluster.index, words[2:], timeout_secs)),
+    )
+    monkeypatch.setattr("sys.argv", ["train", "--run=runs/a", "--peer_timeout=7"])
+    return done
+
+
+def test_on_several_machines_the_command_supervises_itself(of_two, monkeypatch):
+    """Nobody makes the demo there: machines that share a folder would all do so."""
+    called("train", "--run=runs/a", "--peer_timeout=7")
+    assert of_two == ["asked", (1, ["tfmir.train", "--run=runs/a", "--peer_timeout=7"], 7.0)]
+    of_two.clear()
+    monkeypatch.setenv("TFMIR_SUPERVISOR", "9")
+    called("train", "--run=runs/a", "--peer_timeout=7")
+    assert of_two == ["asked", "signals left", "trained"]
+
+
+def test_float16_is_refused_on_several_machines(of_two):
+    with pytest.raises(UserError, match="^--mixed_precision: float16 is for one machine only"):
+        called("train", "--run=runs/a", "--mixed_precision")
+    assert of_two == []
+
+
+@pytest.mark.parametrize(
+    ("main", "params"),
+    [
+        (train_and_evaluate.main, train_and_evaluate.TrainAndEvaluateParams(run="runs/a")),
+        (compare.main, compare.CompareParams()),
+    ],
+)
+def test_what_trains_alone_is_refused_on_several_machines(main, params, of_two):
+    with pytest.raises(UserError, match="^TF_CONFIG names several machines, which .* cannot use together: "):
+        main(params)
+    assert of_two == []
+
+
+def test_so_is_tune(of_two, monkeypatch):
+    monkeypatch.setattr("tfmir.tune.load_manifest", lambda _: None)
+    monkeypatch.setattr("tfmir.tune.make_missing_demo", lambda _: None)
+    with pytest.raises(UserError, match="which tune cannot use together: its trials are shared out by keras-tuner"):
+        tune.main(tune.TuneParams(vary="learning_rate"))

@@ -31,6 +31,7 @@ from tfmir.flags import parse
 EXIT_BUG = 1
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
+INTERRUPTED = "interrupted: give the same command again to go on where it stopped"
 _SILENT = "3"
 _ENVIRONMENT = {
     "KERAS_BACKEND": "tensorflow",
@@ -42,6 +43,7 @@ _ENVIRONMENT = {
 }
 # They would end every training early, or have Keras look for flax.
 _NOT_OURS = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "KERAS_NNX_ENABLED")
+_AT_ONCE: list[bool] = []
 _CACHES = ("NUMBA_CACHE_DIR", "MPLCONFIGDIR")
 OVERRIDDEN = (*_ENVIRONMENT, *_NOT_OURS)
 _DISK_REFUSES = (errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.ENOTDIR)
@@ -99,17 +101,23 @@ def set_environment() -> None:
 def leave(code: int) -> None:
     """Ends the process with an exit code, after everything that was printed.
 
-    Where a remote store was used, without the interpreter's own end: tensorflow-io's S3 aborts there.
+    Where a remote store was used, or machines trained together, without the interpreter's own end: tensorflow-io's S3
+    aborts there, and TensorFlow's servers.
     """
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except OSError:  # nobody reads it, or the disk is full: the interpreter's end would say so once more
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-    if remote.was_used():
+    if remote.was_used() or _AT_ONCE:
         os._exit(code)
     if code:
         sys.exit(code)
+
+
+def leave_at_once() -> None:
+    """Has `leave` end the process without the interpreter's own end."""
+    _AT_ONCE.append(True)
 
 
 def _start_again_if_needed() -> None:
@@ -159,7 +167,7 @@ def _reader_is_gone() -> bool:
 def _verdict(error: BaseException) -> tuple[int, str]:
     """The exit code that an error means, and the line that explains it: none for a bug, and where nobody listens."""
     if isinstance(error, KeyboardInterrupt):
-        return EXIT_INTERRUPTED, "interrupted: give the same command again to go on where it stopped"
+        return EXIT_INTERRUPTED, INTERRUPTED
     if isinstance(error, UserError):
         return EXIT_USER_ERROR, f"error: {error}"
     if isinstance(error, BrokenPipeError) and _reader_is_gone():

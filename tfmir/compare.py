@@ -67,6 +67,9 @@ def main(params: CompareParams) -> None:
     if files.is_remote(params.output):
         raise UserError(f"--output={params.output}: compare needs a local folder, which all its runs share")
     folders.require_writable("output", params.output)
+    from tfmir.training.cluster import refuse_cluster
+
+    refuse_cluster("compare", "unset it")
     if params.stored:
         _rewrite(params)
     else:

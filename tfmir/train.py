@@ -2,7 +2,8 @@
 
     python -m tfmir.train --flagfile=launch/proxy.flags
 
-Interrupted at any moment, the same command goes on where it stopped and ends with the same weights.
+Interrupted at any moment, the same command goes on where it stopped and ends with the same weights. On several
+machines the same command is given on each, with TF_CONFIG set (docs/clusters.md).
 """
 
 from __future__ import annotations
@@ -27,6 +28,11 @@ class TrainCommand:
 
     records: str = field(DEMO_RECORDS, "directory of the record set; the demo's is built if it is not there", path=True)
     run: str = field("", "run directory (default: runs/<name of the flag file>, and that of the corpus)", path=True)
+    peer_timeout: float = field(
+        300.0,
+        "seconds that another machine of a cluster (TF_CONFIG) may be missing at the start, or silent later",
+        above=0.0,
+    )
     settings: RunParams = RunParams()
 
 
@@ -47,13 +53,29 @@ def train(params: TrainCommand, command_line: Sequence[str]) -> None:
         )
     # Wrong paths and settings are told here, before TensorFlow is imported, which takes seconds.
     folders.require_writable("run", params.run)
-    make_missing_demo(params.records)
     from tfmir.training.asked import asked_run
+    from tfmir.training.cluster import read_cluster
 
+    cluster = read_cluster()
+    if cluster.several and params.settings.training.mixed_precision:
+        # Keras asks each machine by itself whether a step has overflowed, before the gradients are summed: machines
+        # that decide differently would wait for each other for ever.
+        raise UserError("--mixed_precision: float16 is for one machine only: leave it out on several (TF_CONFIG)")
+    if not cluster.several:  # machines that share a folder would all make it there
+        make_missing_demo(params.records)
     asked_run(params.run, params.settings, params.records)
+    if cluster.several:
+        from tfmir.training.supervisor import supervise
+        from tfmir.training.trainer import is_trainer, leave_signals_to_supervisor
+
+        if not is_trainer():
+            words = [sys.executable, "-m", "tfmir.train", *command_line]
+            return supervise(cluster, words, timeout_secs=params.peer_timeout)
+        leave_signals_to_supervisor()
     from tfmir.training.loop import start
 
     start(params.run, params.settings, params.records, command_line=command_line)
+    return None
 
 
 def make_missing_demo(records: str) -> None:

@@ -27,6 +27,9 @@ class TrainAndEvaluateParams:
 
 def main(params: TrainAndEvaluateParams) -> None:
     """Trains or goes on training, then evaluates; the flags of both are looked at before anything is done."""
+    from tfmir.training.cluster import refuse_cluster
+
+    refuse_cluster("train_and_evaluate", "give tfmir.train on each, and tfmir.evaluate on one of them afterwards")
     if not params.run:
         raise UserError("no run given: name it with --run=runs/<name>")
     run = f"--run={params.run}"

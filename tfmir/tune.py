@@ -57,6 +57,9 @@ def main(params: TuneParams) -> None:
     folders.require_writable("output", params.output)
     make_missing_demo(params.records)
     load_manifest(params.records)  # before TensorFlow is imported: wrong ones are told at once
+    from tfmir.training.cluster import refuse_cluster
+
+    refuse_cluster("tune", "its trials are shared out by keras-tuner's own variables (README)")
     from tfmir.experiments.tuning import Tuning, tune
 
     tune(

@@ -256,7 +256,7 @@ def test_what_fails_before_an_epoch_is_over_leaves_no_run_that_would_refuse_anot
 ):
     """Files that were there before, such as the log of a comparison's run, stay."""
 
-    def fail(run, manifest):
+    def fail(run, manifest, trainer):
         assert (run.path / "params.json").exists()
         raise error
 
@@ -276,7 +276,7 @@ def test_what_fails_before_an_epoch_is_over_leaves_no_run_that_would_refuse_anot
 def test_what_was_begun_is_kept(records, tmp_path, monkeypatch, error):
     """An interruption at any moment, and a failure after an epoch: both go on where they stopped."""
 
-    def fail(run, manifest):
+    def fail(run, manifest, trainer):
         if isinstance(error, UserError):
             (run.path / "backup").mkdir()
         raise error

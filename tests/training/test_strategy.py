@@ -5,6 +5,7 @@ import tensorflow as tf
 from tfmir.errors import UserError
 from tfmir.params import PipelineParams, RunParams, SystemParams, TrainParams
 from tfmir.training import strategy as strategy_module
+from tfmir.training.cluster import Cluster
 from tfmir.training.strategy import check_shares, count_replicas, make_strategy
 
 
@@ -92,3 +93,23 @@ def test_every_replica_gets_as_many_whole_pairs_two_at_least(system, track_weigh
 def test_replicas_are_counted_before_a_device_is_touched(replicas, gpus, count, monkeypatch):
     monkeypatch.setattr(strategy_module.tf.config, "list_physical_devices", lambda kind: ["GPU"] * gpus)
     assert count_replicas(TrainParams(replicas=replicas)) == count
+
+
+TWO = Cluster(("a:1", "b:1"))
+
+
+@pytest.mark.parametrize(("replicas", "gpus", "count"), [(0, 0, 1), (1, 0, 1), (0, 3, 3), (2, 3, 2)])
+def test_replicas_are_those_of_one_worker(replicas, gpus, count, monkeypatch):
+    monkeypatch.setattr(strategy_module.tf.config, "list_physical_devices", lambda kind: ["GPU"] * gpus)
+    assert count_replicas(TrainParams(replicas=replicas), TWO) == count
+
+
+def test_a_worker_without_gpus_is_one_replica():
+    with pytest.raises(UserError, match="--replicas=2: a worker of a cluster without GPUs has one: start more workers"):
+        count_replicas(TrainParams(replicas=2), TWO)
+
+
+def test_workers_of_one_device_are_replicas_for_keras_too(monkeypatch):
+    monkeypatch.setattr(keras, "__version__", "3.9.2")
+    with pytest.raises(UserError, match=r"--replicas=2 needs Keras 3.10 or later"):
+        count_replicas(TrainParams(), TWO)

@@ -14,7 +14,8 @@ The cross-entropy of two distributions over a list is ListNet's loss (Cao et al.
 Approach to Listwise Approach, ICML 2007); where every track has one tag, (1) is the supervised contrastive loss (Khosla
 et al., NeurIPS 2020, eq. 2).
 
-Under a distribution strategy each replica compares the excerpts of its own share of the batch: nothing is exchanged.
+Under a distribution strategy each replica, of one machine or of several, compares the excerpts of its own share of the
+batch: nothing is exchanged.
 """
 
 from __future__ import annotations

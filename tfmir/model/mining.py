@@ -2,7 +2,8 @@
 positive it came with. (Every triplet that the batch holds at once needs no choice: `losses.all_triplets_hinge`.)
 
 The miner gives indices and a validity mask and no gradient; the loss takes them (`losses.triplet_hinge`). Under a
-distribution strategy each replica mines its own part of the batch: negatives are not looked for elsewhere.
+distribution strategy each replica mines its own part of the batch: negatives are not looked for elsewhere. A machine
+of a cluster is a replica like any other: two machines of one device each find what one machine of two devices finds.
 """
 
 from __future__ import annotations

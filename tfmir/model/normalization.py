@@ -13,8 +13,8 @@ class BatchNorm(keras.layers.Layer):
     """Batch normalisation over all axes but the last, with learnt scale and offset.
 
     On one replica it is TensorFlow's fused operation (Keras 3's own layer is not fused and costs several times
-    as much CPU time); on several, the moments are averaged over the replicas, so that N replicas train to the
-    same weights as one on the same global batch.
+    as much CPU time); on several, of one machine or of many, the moments are averaged over all replicas, so that N
+    replicas train to the same weights as one on the same global batch.
 
     Args:
       momentum: share of the old moving moments kept at each step.
@@ -54,14 +54,17 @@ class BatchNorm(keras.layers.Layer):
         return {**super().get_config(), "momentum": self.momentum, "epsilon": self.epsilon}
 
     def _moving(self, shape: tuple[int | None, ...], initializer: str, name: str) -> keras.Variable:
-        """A moment that every replica follows in its own copy: all compute the same, so none need be exchanged."""
+        """A moment that every replica follows in its own copy: all compute the same, so none need be exchanged.
+
+        Nor when it is read: a mean over the replicas would need all machines at it whenever one of them saves weights.
+        """
         return keras.Variable(
             keras.initializers.get(initializer),
             shape=shape,
             dtype="float32",
             trainable=False,
             autocast=False,
-            aggregation="mean",
+            aggregation="only_first_replica",
             synchronization="on_read",
             name=name,
         )

@@ -130,6 +130,13 @@ class System(keras.Model):
         self.batch_loss(f, targets, training=False)
         return self._results(f)
 
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        """Nothing: all variables are there, those of the optimiser too (`training.loop`).
+
+        Keras would average a batch over the replicas, which fails over several machines (keras-team/keras#20585), and
+        where a batch is shared unevenly.
+        """
+
     def _make_embedding_layer(self) -> keras.layers.Layer:
         return keras.layers.Dense(
             self.params.encoder.embedding_dim, activation="relu", kernel_initializer="he_uniform", name="embedding"
@@ -137,7 +144,11 @@ class System(keras.Model):
 
     def _results(self, f: tf.Tensor) -> dict[str, tf.Tensor]:
         self.dead_mean.update_state(tf.cast(subspace_norms(f, self.notions) == 0.0, tf.float32))
-        return {metric.name: metric.result() for metric in self.metrics}
+        results = {metric.name: metric.result() for metric in self.metrics}
+        if isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy):
+            # Over several machines Keras averages along the first axis, which no scalar has (keras-team/keras#20585).
+            results = {name: value[tf.newaxis] for name, value in results.items()}
+        return results
 
 
 def _flat(log_mel: tf.Tensor) -> tf.Tensor:

@@ -36,12 +36,14 @@ class ScheduleAndBackup(keras.callbacks.Callback):
     Args:
       path: the run directory.
       params: parameters of the run.
+      writes: whether it writes; of several machines the chief alone does, the others take the same decisions.
     """
 
-    def __init__(self, path: files.Path, params: RunParams):
+    def __init__(self, path: files.Path, params: RunParams, *, writes: bool = True):
         super().__init__()
         self.path = path
         self.run_params = params
+        self.writes = writes
         self.progress = Progress(ScheduleState(params.training.learning_rate), [])
 
     def restore(self, model: keras.Model) -> int:
@@ -99,12 +101,16 @@ class ScheduleAndBackup(keras.callbacks.Callback):
         schedule = advance(self.progress.schedule, loss, self.run_params.training)
         self.progress = Progress(schedule, [*self.progress.history, row])
         self.model.optimizer.learning_rate.assign(schedule.learning_rate)
-        if schedule.improved:
+        if self.writes:
+            self._write(best=schedule.improved)
+        self.model.stop_training = schedule.finished
+
+    def _write(self, *, best: bool) -> None:
+        if best:
             with files.replacing(self.path / "best.weights.h5") as name:
                 self.model.save_weights(name)
         files.write_text(self.path / "history.csv", _csv(self.progress.history))
         self._write_backup()
-        self.model.stop_training = schedule.finished
 
     def _refuse_no_number(self, name: str, logs: dict[str, float]) -> None:
         value = float(logs.get(name, 0.0))

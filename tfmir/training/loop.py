@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -19,14 +20,29 @@ from tfmir.model.build import build_system
 from tfmir.model.system import System
 from tfmir.params import RunParams
 from tfmir.run_directory import Run, locked, open_run
+from tfmir.training.agreement import facts_of
 from tfmir.training.asked import asked_run
 from tfmir.training.callbacks import ProgressBar, ScheduleAndBackup, TensorBoardLog
+from tfmir.training.cluster import Cluster, read_cluster
+from tfmir.training.peers import AGAIN
 from tfmir.training.prototypes import store_prototypes
 from tfmir.training.strategy import check_shares, count_replicas, make_strategy, precision_kept
+from tfmir.training.trainer import Trainer, joined
+
+_LOST = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.FailedPreconditionError,
+)
+_NOTICED_SECS = 5.0  # a peer whose process has ended is noticed in less
 
 
 def start(path: str, params: RunParams, records: str, *, command_line: Sequence[str] = ()) -> None:
     """Opens a run directory, locks it and trains; a new one that fails in its first epoch is as if never begun.
+
+    In a cluster (TF_CONFIG) the chief alone does so; the other workers train with it, and only read the directory.
 
     Args:
       path: path of the run directory.
@@ -35,47 +51,56 @@ def start(path: str, params: RunParams, records: str, *, command_line: Sequence[
       command_line: kept in `flags.txt`.
 
     Raises:
-      UserError: records of other features, no system, a batch that cannot be shared out, or a directory that holds
-        another run or is being trained.
+      UserError: records of other features, no system, a batch that cannot be shared out, a directory that holds
+        another run or is being trained, or machines that lost each other.
     """
+    cluster = read_cluster()
     run, manifest = asked_run(path, params, records)
-    check_shares(params, count_replicas(params.training))
-    is_new = not (run.path / "params.json").exists()
-    open_run(run)
-    with locked(run), precision_kept():
-        try:
-            (run.path / "flags.txt").write_text(" ".join(command_line) + "\n", encoding="utf-8")
-            train(run, manifest)
-        except Exception:
-            if is_new and not (run.path / "backup").exists():  # nothing is learnt: it may be asked for otherwise
-                for name in ("params.json", "flags.txt", ".lock"):
-                    (run.path / name).unlink(missing_ok=True)
-                with contextlib.suppress(OSError, AttributeError):  # other files in it, or a store without folders
-                    run.path.rmdir()  # type: ignore[union-attr]
-            raise
+    check_shares(params, cluster.workers * count_replicas(params.training, cluster))
+    opened = _opened(run, command_line) if cluster.is_chief else contextlib.nullcontext()
+    with joined(cluster) as trainer:
+        trainer.agree(lambda: facts_of(run, replicas=count_replicas(params.training, cluster)))
+        with opened, precision_kept(), _explained(cluster):
+            train(run, manifest, trainer)
 
 
-def train(run: Run, manifest: Manifest) -> None:
+def train(run: Run, manifest: Manifest, trainer: Trainer) -> None:
     """Trains `run` until its schedule or its epochs end, resuming from its backup."""
-    params = run.params
-    strategy = make_strategy(params.training)
+    params, cluster = run.params, trainer.cluster
+    strategy = make_strategy(params.training, cluster)
+    trainer.started()
     keras.utils.set_random_seed(params.training.seed)
     with strategy.scope():
         system = _compiled(run, manifest)
-    keeper = ScheduleAndBackup(run.path, params)
+    keeper = ScheduleAndBackup(run.path, params, writes=cluster.is_chief)
     first_epoch = keeper.restore(system)
     if keeper.progress.has_ended(params.training):
-        store_prototypes(run, manifest)
-        print(f"{run.path}: already trained for {first_epoch} epochs; nothing to do (more --epochs would go on)")
+        if cluster.is_chief:
+            store_prototypes(run, manifest)
+            print(f"{run.path}: already trained for {first_epoch} epochs; nothing to do (more --epochs would go on)")
         return
     steps = steps_per_epoch(params, manifest.splits["train"].tracks)
-    _announce(run, system, strategy, first_epoch=first_epoch, steps=steps)
-    records, size = run.records, params.pipeline.batch_size
-    some = next(iter(fixed_excerpts(records, manifest, "validation", batch_size=size, features=params.features)))
+    if cluster.is_chief:
+        _announce(run, system, strategy, first_epoch=first_epoch, steps=steps)
+    else:
+        print(f"{cluster.own_name} of {cluster.workers}: trains with {cluster.name(0)}, which writes and tells all")
+    _fit(system, run, manifest, keeper, steps=steps, first_epoch=first_epoch)
+    if cluster.is_chief:
+        _conclude(run, manifest, keeper)
+
+
+def _fit(
+    system: System, run: Run, manifest: Manifest, keeper: ScheduleAndBackup, *, steps: int, first_epoch: int
+) -> None:
+    """Trains the epochs that are left; what is shown and written beside the backup is `keeper.writes`' alone."""
+    records, params = run.records, run.params
     # The validation set's size is not known before it has been read once; Keras takes its end for a shortage.
     warnings.filterwarnings("ignore", message="Your input ran out of data")
-    bar = ProgressBar(epochs=params.training.epochs, steps=steps, first_epoch=first_epoch)
-    with contextlib.closing(bar):
+    callbacks: list[keras.callbacks.Callback] = [keeper]
+    with contextlib.ExitStack() as closed:
+        if keeper.writes:
+            bar = ProgressBar(epochs=params.training.epochs, steps=steps, first_epoch=first_epoch)
+            callbacks = [closed.enter_context(contextlib.closing(bar)), _tensorboard(run, manifest), keeper]
         system.fit(
             training_set(records, manifest, params, first_batch=first_epoch * steps),
             validation_data=validation_set(records, manifest, params),
@@ -84,19 +109,8 @@ def train(run: Run, manifest: Manifest) -> None:
             steps_per_epoch=steps,
             verbose=0,
             shuffle=False,  # the data set is shuffled already
-            callbacks=[
-                bar,
-                TensorBoardLog(run.path / "logs", params, some["log_mel"]),
-                keeper,
-            ],
+            callbacks=callbacks,
         )
-    if not run.best_weights.exists():
-        raise UserError(
-            f"{run.path}: after every epoch every embedding of the validation split was zero: there are no weights to "
-            "keep. Try a lower --learning_rate"
-        )
-    store_prototypes(run, manifest)
-    print(f"done: best validation loss {keeper.progress.schedule.best:.4f}, weights in {run.best_weights}")
 
 
 def steps_per_epoch(params: RunParams, tracks: int) -> int:
@@ -113,6 +127,64 @@ def prevalence(split: Split) -> np.ndarray:
     return np.asarray(split.tag_counts, np.float64) / max(1, split.tracks)
 
 
+@contextlib.contextmanager
+def _opened(run: Run, command_line: Sequence[str]) -> Iterator[None]:
+    """Opens and locks a run directory; what fails before an epoch is over leaves none that was not there."""
+    is_new = not (run.path / "params.json").exists()
+    open_run(run)
+    with locked(run):
+        try:
+            (run.path / "flags.txt").write_text(" ".join(command_line) + "\n", encoding="utf-8")
+            yield
+        except Exception:
+            if is_new and not (run.path / "backup").exists():  # nothing is learnt: it may be asked for otherwise
+                for name in ("params.json", "flags.txt", ".lock"):
+                    (run.path / name).unlink(missing_ok=True)
+                with contextlib.suppress(OSError, AttributeError):  # other files in it, or a store without folders
+                    run.path.rmdir()  # type: ignore[union-attr]
+            raise
+
+
+@contextlib.contextmanager
+def _explained(cluster: Cluster) -> Iterator[None]:
+    """Makes one line of what TensorFlow raises when the machines lose each other.
+
+    Raises:
+      UserError: a connection broke although every process is there; one that is gone ends this one (`supervisor`).
+    """
+    try:
+        yield
+    except tf.errors.OpError as error:
+        if not cluster.several:
+            raise
+        time.sleep(_NOTICED_SECS)
+        if not isinstance(error, _LOST):
+            raise
+        reason = (str(error.message).strip().splitlines() or [type(error).__name__])[0][:200]
+        raise UserError(f"the workers have lost each other ({reason}): {AGAIN}") from error
+
+
+def _tensorboard(run: Run, manifest: Manifest) -> TensorBoardLog:
+    size, features = run.params.pipeline.batch_size, run.params.features
+    some = next(iter(fixed_excerpts(run.records, manifest, "validation", batch_size=size, features=features)))
+    return TensorBoardLog(run.path / "logs", run.params, some["log_mel"])
+
+
+def _conclude(run: Run, manifest: Manifest, keeper: ScheduleAndBackup) -> None:
+    """Gives the best weights their prototypes.
+
+    Raises:
+      UserError: there are no weights.
+    """
+    if not run.best_weights.exists():
+        raise UserError(
+            f"{run.path}: after every epoch every embedding of the validation split was zero: there are no weights to "
+            "keep. Try a lower --learning_rate"
+        )
+    store_prototypes(run, manifest)
+    print(f"done: best validation loss {keeper.progress.schedule.best:.4f}, weights in {run.best_weights}")
+
+
 def _compiled(run: Run, manifest: Manifest) -> System:
     system = build_system(
         run.params.network,
@@ -120,10 +192,9 @@ def _compiled(run: Run, manifest: Manifest) -> System:
         prevalence=prevalence(manifest.splits["train"]),
         validation_prevalence=prevalence(manifest.splits["validation"]),
     )
-    optimizer = keras.optimizers.Adam(run.params.training.learning_rate)
     # XLA is off under a strategy anyway; off everywhere, timings can be compared.
-    system.compile(optimizer=optimizer, jit_compile=False)
-    optimizer.build(system.trainable_variables)
+    system.compile(optimizer=keras.optimizers.Adam(run.params.training.learning_rate), jit_compile=False)
+    system.optimizer.build(system.trainable_variables)  # Adam, within the loss scaling of float16
     return system
 
 

@@ -8,25 +8,37 @@ from collections.abc import Iterator
 import keras
 import tensorflow as tf
 
+from tfmir import command
 from tfmir.errors import UserError
 from tfmir.params import RunParams, TrainParams
+from tfmir.training.cluster import ALONE, Cluster
 
 _SAFE_KERAS = (3, 10)
 
 
-def make_strategy(params: TrainParams) -> tf.distribute.Strategy:
+def make_strategy(params: TrainParams, cluster: Cluster = ALONE) -> tf.distribute.Strategy:
     """A MirroredStrategy over every GPU, or over `replicas` logical CPU devices; one device needs none.
+
+    In a cluster it is a MultiWorkerMirroredStrategy over the same devices of every worker, and waits for them all. What
+    a replica sees is the same in both: an equal share of every batch, in the order of the workers. Moments and
+    gradients are those of the whole batch; triplets and lists are formed within a share.
 
     A strategy over one device would not be free: its buffers' tuning threads hold up the end of every validation (see
     `tfmir.data.excerpts.options`), for as long again as the epoch took.
 
-    Must be called before TensorFlow has touched its devices.
+    Must be called before TensorFlow has touched its devices: in a cluster, before any operation.
+
+    Args:
+      params: replicas of this process, precision.
+      cluster: who trains together; as TF_CONFIG says, which TensorFlow reads by itself.
 
     Raises:
       UserError: more replicas than GPUs, a Keras whose distributed optimiser is wrong, devices already in use.
     """
     keras.mixed_precision.set_global_policy("mixed_float16" if params.mixed_precision else "float32")
-    count = count_replicas(params)
+    count = count_replicas(params, cluster)
+    if cluster.several:
+        return _over_workers(count)
     if count == 1:
         return tf.distribute.get_strategy()
     kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
@@ -45,20 +57,23 @@ def precision_kept() -> Iterator[None]:
         keras.mixed_precision.set_global_policy(before)
 
 
-def count_replicas(params: TrainParams) -> int:
-    """How many devices will train; none is touched.
+def count_replicas(params: TrainParams, cluster: Cluster = ALONE) -> int:
+    """How many devices of this process will train; none is touched.
 
     Raises:
-      UserError: more replicas than GPUs, or a Keras whose distributed optimiser is wrong.
+      UserError: more replicas than GPUs, several CPUs in a cluster, or a Keras whose distributed optimiser is wrong.
     """
     gpus = tf.config.list_physical_devices("GPU")
     count = params.replicas or max(1, len(gpus))
-    if count > 1 and tuple(int(part) for part in keras.__version__.split(".")[:2]) < _SAFE_KERAS:
+    total = count * cluster.workers
+    if total > 1 and tuple(int(part) for part in keras.__version__.split(".")[:2]) < _SAFE_KERAS:
         raise UserError(
-            f"--replicas={count} needs Keras 3.10 or later, found {keras.__version__}: wrong weights before it"
+            f"--replicas={total} needs Keras 3.10 or later, found {keras.__version__}: wrong weights before it"
         )
     if gpus and count > len(gpus):
         raise UserError(f"--replicas={count} but there are {len(gpus)} GPUs: use at most as many")
+    if cluster.several and count > 1 and not gpus:
+        raise UserError(f"--replicas={count}: a worker of a cluster without GPUs has one: start more workers instead")
     return count
 
 
@@ -77,6 +92,14 @@ def check_shares(params: RunParams, replicas: int) -> None:
             f"--batch_size={batch}: {replicas} replicas cannot share it evenly: use {max(least, batch // unit * unit)} "
             f"or another multiple of {unit}, or other --replicas"
         )
+
+
+def _over_workers(count: int) -> tf.distribute.Strategy:
+    """The strategy of a cluster, over the first `count` GPUs of this worker or its CPU."""
+    tf.config.set_visible_devices(tf.config.list_physical_devices("GPU")[:count], "GPU")
+    strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    command.leave_at_once()
+    return strategy
 
 
 def _split_cpu(count: int) -> None:
