@@ -103,6 +103,19 @@ def test_a_flag_that_is_given_twice_counts_as_given_last():
 
 
 @pytest.mark.parametrize(
+    ("words", "precision"),
+    [
+        (["--mixed_precision"], "float16"),
+        (["--precision=bfloat16", "--mixed_precision"], "float16"),
+        (["--mixed_precision", "--precision=bfloat16"], "bfloat16"),
+        (["--precision=bfloat16", "--mixed_precision=false"], "float32"),
+    ],
+)
+def test_a_switch_may_stand_for_a_value_of_another_flag(words, precision):
+    assert parse(["x", *words], TrainCommand).settings.training.precision == precision
+
+
+@pytest.mark.parametrize(
     ("line", "message"),
     [
         ("--bogus_flag=1", "Unknown command line flag 'bogus_flag'"),
@@ -205,7 +218,7 @@ def test_every_comparison_names_flag_files_that_are_there(repository):
         RunParams(
             encoder=EncoderParams(width_multiplier=0.0625, batch_norm=False),
             system=SystemParams("joint", disentangled=False, margin=0.3, negatives="semihard"),
-            training=TrainParams(learning_rate=1e-5, replicas=2, mixed_precision=True),
+            training=TrainParams(learning_rate=1e-5, replicas=2, precision="float16"),
         ),
     ],
 )

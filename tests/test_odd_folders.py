@@ -167,7 +167,9 @@ def outcomes(music, run, system, tmp_path_factory):
         alone = lambda function, tasks, **_: [function(*task[:-1], True) for task in tasks]  # noqa: E731
         patch.setattr("tfmir.catalogue.build.run_tasks", alone)
         job = Job(str(run.path), files.sha256(run.best_weights), str(music))
-        embed_library(job, str(site / "embedded"), labels={}, card=run_card(run), max_rejected_fraction=1.0)
+        embed_library(
+            job, str(site / "embedded"), labels={}, card=run_card(run, precision="float32"), max_rejected_fraction=1.0
+        )
         kept["embed"] = set(read_embeddings(site / "embedded").table.column("track_id").to_pylist())
         said["embed"] = err.getvalue() + "".join(
             f"{path}: left out: {reason}\n" for _, path, reason in rejected(site / "embedded")

@@ -106,9 +106,10 @@ def test_on_several_machines_the_command_supervises_itself(of_two, monkeypatch):
     assert of_two == ["asked", "signals left", "trained"]
 
 
-def test_float16_is_refused_on_several_machines(of_two):
-    with pytest.raises(UserError, match="^--mixed_precision: float16 is for one machine only"):
-        called("train", "--run=runs/a", "--mixed_precision")
+@pytest.mark.parametrize(("flag", "precision"), [("--mixed_precision", "float16"), ("--precision=auto", "auto")])
+def test_float16_and_a_measured_precision_are_refused_on_several_machines(flag, precision, of_two):
+    with pytest.raises(UserError, match=f"^--precision={precision} is for one machine only"):
+        called("train", "--run=runs/a", flag)
     assert of_two == []
 
 

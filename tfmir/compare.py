@@ -134,6 +134,8 @@ def _jobs(
         run = f"{params.output}/{system}-{seed}"
         training = parse(["tfmir.train", *words, f"--run={run}"], TrainCommand)
         make_missing_demo(training.records)
+        if training.settings.training.precision == "auto":
+            raise UserError("--precision=auto: runs that each measure for themselves cannot be compared: say which")
         asked, _ = asked_run(run, training.settings, training.records)
         jobs[system, seed] = Job(asked, words, _evaluation(params))
     return jobs

@@ -124,8 +124,9 @@ def devices() -> Iterator[Row]:
     gpus = tf.config.list_physical_devices("GPU")
     names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
     yield Row("GPUs", ", ".join(names) or "none", "ok" if names else "ok: training is slow without")
-    square = tf.ones([2, 2], tf.bfloat16)
-    yield Row("bfloat16", "yes" if tf.linalg.matmul(square, square).dtype == tf.bfloat16 else "no")
+    from tfmir.model.arithmetic import faster_than_float32
+
+    yield Row("arithmetic beside float32", faster_than_float32() or "none")
 
 
 def machine() -> Iterator[Row]:

@@ -15,7 +15,8 @@ from typing import Any
 from tfmir import command, files, folders
 from tfmir.errors import UserError
 from tfmir.fields import field
-from tfmir.run_directory import trained_run
+from tfmir.params import PRECISIONS
+from tfmir.run_directory import Run, trained_run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +36,11 @@ class EmbedParams:
     scheduler: str = field("", "address of a running Dask scheduler, tcp://host:port, instead of a local cluster")
     excerpts: bool = field(False, "keep the embedding of every excerpt of 3 s too")
     projector: bool = field(False, "write vectors and metadata of 10 000 songs for TensorBoard's projector too")
+    precision: str = field(
+        "float32",
+        "numbers of the encoder's arithmetic. auto: that of the set that is there, else the fastest on this machine",
+        choices=PRECISIONS,
+    )
     max_rejected_fraction: float = field(0.01, "fail if a larger share of songs is rejected", lower=0.0, upper=1.0)
 
     @property
@@ -62,10 +68,11 @@ def main(params: EmbedParams) -> dict[str, Any]:
     from tfmir.catalogue.projector import write_projector
     from tfmir.serving.card import run_card
 
-    card = run_card(run)
+    precision = _precision(params, run)
+    card = run_card(run, precision=precision)
     annotations = read_annotations(params.annotations, library=_absolute(params.library), output=params.folder)
     said = embed_library(
-        Job(str(run.path), card["weights_sha256"], _absolute(params.library), params.excerpts),
+        Job(str(run.path), card["weights_sha256"], _absolute(params.library), params.excerpts, precision),
         params.folder,
         labels=annotations.labels,
         card=card,
@@ -84,6 +91,19 @@ def main(params: EmbedParams) -> dict[str, Any]:
         shown = write_projector(read_embeddings(params.folder), where)
         print(f"{shown} songs for the projector: tensorboard --logdir={where}")
     return said
+
+
+def _precision(params: EmbedParams, run: Run) -> str:
+    """Of all workers: they are as good as one."""
+    if params.precision != "auto":
+        return params.precision
+    from tfmir.catalogue.output import announced
+    from tfmir.model.precision import resolved
+
+    before = announced(files.to_path(params.folder))
+    return (
+        before["card"].get("precision", "float32") if before else resolved("auto", run.params.network, training=False)
+    )
 
 
 def _absolute(path: str) -> str:

@@ -10,6 +10,7 @@ import pathlib
 
 from tfmir import command, folders
 from tfmir.fields import field
+from tfmir.params import PRECISIONS
 from tfmir.run_directory import trained_run
 
 
@@ -21,6 +22,11 @@ class ExportParams:
     output: str = field("export/models", "folder of all exported models", path=True)
     name: str = field("tfmir", "name of the model, as TensorFlow Serving will call it")
     version: int = field(0, "version of the model; 0: the next one", lower=0)
+    precision: str = field(
+        "float32",
+        "numbers of the encoder's arithmetic; inputs and outputs are float32. auto: the fastest on this machine",
+        choices=PRECISIONS,
+    )
 
 
 def main(params: ExportParams) -> pathlib.Path:
@@ -28,9 +34,12 @@ def main(params: ExportParams) -> pathlib.Path:
     run = trained_run(params.run)
     folders.require_writable("output", params.output)
     from tfmir.inference.weights import load_system
+    from tfmir.model.precision import resolved
     from tfmir.serving.bundle import write_bundle
 
-    path = write_bundle(load_system(run), run, output=params.output, name=params.name, version=params.version)
+    precision = resolved(params.precision, run.params.network, training=False)
+    system = load_system(run, precision=precision)
+    path = write_bundle(system, run, output=params.output, name=params.name, version=params.version)
     print(f"bundle written to {path}; signatures: saved_model_cli show --dir {path} --all")
     return path
 

@@ -20,7 +20,7 @@ def field(default: Any, help_text: str, **bounds: Any) -> Any:
       help_text: what `--help` says; numbers of the paper name their section.
       **bounds: `lower`, `upper` (inclusive), `above` (exclusive lower bound), `choices`; `path` for what is a path:
         `True`, `"list"` for several with commas between them, `"or name"` for what may be a name instead; `only`: the
-        kinds of system or encoder that make use of it.
+        kinds of system or encoder that make use of it; `switch`: a switch, and the value that it stands for.
     """
     return dataclasses.field(default=default, metadata={"help": help_text, **bounds})
 

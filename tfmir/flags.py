@@ -30,6 +30,18 @@ _TRUTH = dict.fromkeys(("true", "t", "1", "yes", "y", "on"), True)
 _TRUTH |= dict.fromkeys(("false", "f", "0", "no", "n", "off"), False)
 
 
+class _Switch(absl_flags.BooleanFlag):
+    """A switch that stands for one value of another flag: on gives it that value, off its default."""
+
+    def __init__(self, name: str, meaning: str, other: Any):
+        super().__init__(name, False, f"--{other.name}={meaning}")
+        self._other, self._meaning = other, meaning
+
+    def parse(self, argument: Any) -> None:
+        super().parse(argument)
+        self._other.value = self._meaning if self.value else self._other.default
+
+
 def parse(argv: Sequence[str], params_class: type[P]) -> P:
     """A parameter dataclass from a command line (`argv[0]` is the program).
 
@@ -82,6 +94,10 @@ def _define(params_class: type, values: absl_flags.FlagValues, *, module_name: s
         elif "help" in f.metadata:
             define = _DEFINE[type(f.default)]
             define(f.name, f.default, f.metadata["help"], flag_values=values, module_name=module_name)
+            if "switch" in f.metadata:
+                make: Callable[..., absl_flags.Flag[Any]] = _Switch  # absl's metaclass hides its arguments
+                switch = make(*f.metadata["switch"], values[f.name])
+                absl_flags.DEFINE_flag(switch, flag_values=values, module_name=module_name)
 
 
 def _build(params_class: type, values: absl_flags.FlagValues, *, default_run: str) -> Any:

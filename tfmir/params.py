@@ -14,6 +14,7 @@ from tfmir.fields import field
 _TRIPLET, _JOINT = ("triplet",), ("joint",)  # of the flags that one kind of system makes use of
 MAX_SECS = 600  # of a song: what is longer is cut, or refused by a served bundle
 MAX_SEED = 2**32 - 1  # NumPy takes no larger one
+PRECISIONS = ("float32", "bfloat16", "float16", "auto")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +78,16 @@ class EncoderParams:
         6, "pairs of Inception modules; the paper's has 6 (encoder inception)", lower=1, upper=6, only=("inception",)
     )
     embedding_dim: int = field(256, "size of the whole embedding (paper, section 4.2)", lower=1)
+
+    @property
+    def depth(self) -> int:
+        """Layers with weights one behind the other: a stem and three convolutions in each module, or two dense ones."""
+        return 2 if self.encoder == "statistics" else 1 + 6 * self.blocks
+
+    @property
+    def without_normalisation(self) -> EncoderParams:
+        """The same encoder without batch normalisation, whose layers have a bias instead."""
+        return dataclasses.replace(self, batch_norm=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -201,7 +212,13 @@ class TrainParams:
     cut_factor: float = field(5.0, "what the learning rate is divided by at a plateau", above=1.0)
     max_cuts: int = field(5, "training stops at the plateau after so many cuts", lower=0)
     replicas: int = field(0, "0: every GPU, or one CPU; N: N logical CPU devices", lower=0)
-    mixed_precision: bool = field(False, "float16 arithmetic with float32 variables")
+    precision: str = field(
+        "float32",
+        "numbers of the arithmetic; variables are float32 in any case. auto: bfloat16 (on older GPUs float16) where "
+        "the processor or GPU has it and a short measurement finds it faster",
+        choices=PRECISIONS,
+        switch=("mixed_precision", "float16"),
+    )
     seed: int = field(0, "seed of weights, order and excerpts", lower=0, upper=MAX_SEED)
 
 
@@ -228,6 +245,10 @@ class RunParams:
     def network(self) -> NetworkParams:
         """The part that the network is made from."""
         return NetworkParams(self.encoder, self.system, self.features)
+
+    def with_precision(self, precision: str) -> RunParams:
+        """The same in another precision."""
+        return dataclasses.replace(self, training=dataclasses.replace(self.training, precision=precision))
 
 
 def check_system(params: SystemParams) -> None:

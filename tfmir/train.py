@@ -57,10 +57,13 @@ def train(params: TrainCommand, command_line: Sequence[str]) -> None:
     from tfmir.training.cluster import read_cluster
 
     cluster = read_cluster()
-    if cluster.several and params.settings.training.mixed_precision:
-        # Keras asks each machine by itself whether a step has overflowed, before the gradients are summed: machines
-        # that decide differently would wait for each other for ever.
-        raise UserError("--mixed_precision: float16 is for one machine only: leave it out on several (TF_CONFIG)")
+    precision = params.settings.training.precision
+    if cluster.several and precision in ("float16", "auto"):
+        # Of float16, Keras asks each machine by itself whether a step has overflowed, before the gradients are summed:
+        # machines that decide differently would wait for each other for ever. What is measured may differ, too.
+        raise UserError(
+            f"--precision={precision} is for one machine only: say float32 or bfloat16 on several (TF_CONFIG)"
+        )
     if not cluster.several:  # machines that share a folder would all make it there
         make_missing_demo(params.records)
     asked_run(params.run, params.settings, params.records)

@@ -52,7 +52,9 @@ def embed(run, music):
         job = Job(str(run.path), weights, str(library), **of_job)
         output = str(music.parent / out)
         more = {"labels": labels or {}, "annotations": annotations}
-        return embed_library(job, output, card=run_card(run), max_rejected_fraction=limit, **more)
+        return embed_library(
+            job, output, card=run_card(run, precision=job.precision), max_rejected_fraction=limit, **more
+        )
 
     return call
 

@@ -10,8 +10,10 @@ from tfmir.data.audio import decode
 from tfmir.data.manifest import load_manifest
 from tfmir.data.records import read_tracks
 from tfmir.errors import UserError
-from tfmir.inference.audio import embed_file
+from tfmir.inference.audio import embed_file, embed_waveforms
 from tfmir.inference.tracks import embed_tracks
+from tfmir.inference.weights import load_system
+from tfmir.model.arithmetic import largest_difference
 from tfmir.serving import bundle as bundle_module
 from tfmir.serving.bundle import write_bundle
 
@@ -96,6 +98,18 @@ def test_real_clips_through_the_bundle(served, system, clips):
         found = served["embed_mood"](waveform=tf.constant(wave[np.newaxis]))["embedding"].numpy()[0]
         assert np.isfinite(found).all()
         assert np.linalg.norm(found) == pytest.approx(1.0, abs=1e-4)
+
+
+def test_a_bundle_in_bfloat16_serves_what_float32_would_up_to_its_rounding(run, system, tmp_path):
+    """Its own check has compared it with the training model in bfloat16; inputs and outputs stay float32."""
+    rounded = load_system(run, precision="bfloat16")
+    path = write_bundle(rounded, run, output=str(tmp_path), name="half", version=0)
+    assert json.loads((path / "assets/tfmir.json").read_text())["precision"] == "bfloat16"
+    wave = tf.constant(np.random.default_rng(0).uniform(-0.5, 0.5, [2, 66150]), tf.float32)
+    found = tf.saved_model.load(str(path)).signatures["embed"](waveform=wave)["embedding"]
+    assert found.dtype == tf.float32
+    allowed = largest_difference("bfloat16", system.params.encoder.depth + 1)
+    assert (tf.norm(found - embed_waveforms(system, wave), axis=1) <= allowed).numpy().all()
 
 
 def test_log_mel_signatures_take_excerpts_before_the_z_score(served, system, run):

@@ -26,14 +26,14 @@ def reported(run):
 
     def write(weights):
         files.write_json(path, {**REPORT, "weights_sha256": weights})
-        return run_card(run)
+        return run_card(run, precision="float32")
 
     yield write
     path.unlink()
 
 
 def test_a_card_names_the_weights_and_what_they_were_trained_on(run):
-    card = run_card(run)
+    card = run_card(run, precision="float32")
     assert card["weights_sha256"] == files.sha256(run.best_weights)
     assert card["tags"] == list(run.vocabulary.tags)
     assert list(card["notions"]) == ["genre", "mood"]

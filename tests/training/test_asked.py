@@ -27,6 +27,16 @@ def test_a_directory_that_holds_another_run_is_refused(records, tmp_path):
         asked_run(str(tmp_path), other, records)
 
 
+def test_a_run_that_is_there_keeps_the_precision_that_was_measured(records, tmp_path):
+    auto = PARAMS.with_precision("auto")
+    assert asked_run(str(tmp_path), auto, records)[0].params == auto
+    chosen, _ = asked_run(str(tmp_path), PARAMS.with_precision("bfloat16"), records)
+    open_run(chosen)
+    assert asked_run(str(tmp_path), auto, records)[0].params == chosen.params
+    with pytest.raises(UserError, match="its params.training.precision is bfloat16, asked for float32"):
+        asked_run(str(tmp_path), PARAMS, records)
+
+
 def test_records_that_are_not_there_are_refused(tmp_path):
     with pytest.raises(UserError, match="--records=nowhere: no manifest.json there"):
         asked_run(str(tmp_path), PARAMS, "nowhere")

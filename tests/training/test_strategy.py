@@ -9,25 +9,11 @@ from tfmir.training.cluster import Cluster
 from tfmir.training.strategy import check_shares, count_replicas, make_strategy
 
 
-@pytest.fixture(autouse=True)
-def one_policy():
-    """The precision is a global setting: other tests must not find it changed."""
-    yield
-    keras.mixed_precision.set_global_policy("float32")
-
-
 @pytest.mark.parametrize("replicas", [0, 1])
 def test_one_device_needs_no_strategy(replicas):
     """One over a single device made every validation wait for a sleeping thread, up to as long as the epoch itself."""
     with make_strategy(TrainParams(replicas=replicas)).scope():
         assert not tf.distribute.has_strategy()
-
-
-@pytest.mark.parametrize(("mixed", "compute"), [(True, "float16"), (False, "float32")])
-def test_mixed_precision_computes_in_float16_with_variables_of_float32(mixed, compute):
-    make_strategy(TrainParams(replicas=1, mixed_precision=mixed))
-    layer = keras.layers.Dense(2)
-    assert (layer.compute_dtype, layer.variable_dtype) == (compute, "float32")
 
 
 def test_several_replicas_are_as_many_logical_cpus():

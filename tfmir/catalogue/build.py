@@ -122,7 +122,7 @@ def _known(
     if not (folder / MARK).exists():
         return Known()
     said = read_mark(folder)
-    _refuse_other_weights(folder, said["weights_sha256"], job)
+    _refuse_other_weights(folder, said, job)
     sources, ids, lost = [], set(), collections.Counter[str]()
     is_current = bool(said["shards"]) and said.get("annotations") == annotations
     for index, shard in enumerate(tqdm(said["shards"], desc="read", unit="shard", mininterval=1.0)):
@@ -151,11 +151,17 @@ def _known(
     return Known(tuple(sources), frozenset(ids), is_current)
 
 
-def _refuse_other_weights(folder: files.Path, found: str, job: Job) -> None:
+def _refuse_other_weights(folder: files.Path, said: Mapping[str, Any], job: Job) -> None:
+    found, precision = said["weights_sha256"], said["card"].get("precision", "float32")
     if found != job.weights_sha256:
         raise UserError(
             f"--output={folder} holds embeddings of other weights (sha256 {found[:12]}…) than --run={job.run} has "
             f"({job.weights_sha256[:12]}…): choose another --output, or remove it; no index may mix them"
+        )
+    if precision != job.precision:
+        raise UserError(
+            f"--output={folder} holds embeddings that were computed in {precision}: give --precision={precision}, or "
+            "choose another --output"
         )
 
 

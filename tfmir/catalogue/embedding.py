@@ -68,7 +68,7 @@ def write_part(songs: tuple[Song, ...], file: str, folder: files.Path, job: Job,
     Raises:
       UserError: the run has other weights by now.
     """
-    system = _system(job.run, job.weights_sha256)
+    system = _system(job.run, job.weights_sha256, job.precision)
     rejected, remarks, kept = [], [], []
     with begun(folder, file) as died:
         paths = [str(files.to_path(job.library) / song.track_id) for song in songs]
@@ -88,9 +88,9 @@ def write_part(songs: tuple[Song, ...], file: str, folder: files.Path, job: Job,
 
 
 @functools.lru_cache(maxsize=1)
-def _system(run: str, weights_sha256: str) -> System:
+def _system(run: str, weights_sha256: str, precision: str) -> System:
     """Read once in a worker's life."""
     trained = trained_run(run)
     if files.sha256(trained.best_weights) != weights_sha256:
         raise UserError(f"--run={run}: its weights have changed since the command was given: give it again")
-    return load_system(trained)
+    return load_system(trained, precision=precision)

@@ -27,12 +27,14 @@ class Job:
       weights_sha256: checksum of its weights.
       library: folder or URL of the songs, as the workers reach it.
       excerpts: whether every excerpt's embedding is kept.
+      precision: of the arithmetic.
     """
 
     run: str
     weights_sha256: str
     library: str
     excerpts: bool = False
+    precision: str = "float32"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,5 +97,5 @@ def make_parts(songs: Iterable[Song], job: Job) -> list[Part]:
 
 def part_file(songs: Iterable[Song], job: Job, *, kind: str = "part") -> str:
     """The name of a part, by its songs, their files' stamps, and the job."""
-    content = [job.weights_sha256, job.library, job.excerpts, list(map(list, songs))]
+    content = [job.weights_sha256, job.library, job.excerpts, job.precision, list(map(list, songs))]
     return f"{kind}-{hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]}.parquet"

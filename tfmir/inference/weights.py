@@ -7,17 +7,20 @@ import numpy as np
 from tfmir.errors import UserError
 from tfmir.model.build import build_system
 from tfmir.model.checkpoint import load_weights
+from tfmir.model.folding import folded
 from tfmir.model.system import System
 from tfmir.model.triplet import TripletSystem
 from tfmir.run_directory import Run
 
 
-def load_system(run: Run, *, tagging: bool = True) -> System:
+def load_system(run: Run, *, tagging: bool = True, precision: str = "float32") -> System:
     """The system of a run with its best weights, ready for inference.
 
     Args:
       run: with weights.
       tagging: whether its scores of tags will be asked for.
+      precision: of its arithmetic, see `model/precision.py`. In another one than float32 it has no normalisation
+        (`model/folding.py`).
 
     Raises:
       UserError: the weights cannot be read, or scores are wanted of a triplet system whose training has not ended: its
@@ -30,7 +33,7 @@ def load_system(run: Run, *, tagging: bool = True) -> System:
             f"--run={run.path}: its tag prototypes are not there yet, they are made when training ends: give its train "
             "command again, which goes on where it stopped"
         )
-    return system
+    return system if precision == "float32" else folded(system, precision=precision)
 
 
 def lacks_prototypes(system: System) -> bool:

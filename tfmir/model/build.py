@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfmir.model.joint import JointSystem
+from tfmir.model.precision import computing_in
 from tfmir.model.system import System
 from tfmir.model.tagging import ClassificationSystem, ProxySystem, TaggingSystem
 from tfmir.model.triplet import TripletSystem
@@ -21,7 +22,12 @@ _TAGGING: dict[str, type[TaggingSystem]] = {
 
 
 def build_system(
-    params: NetworkParams, vocabulary: Vocabulary, *, prevalence: Any = None, validation_prevalence: Any = None
+    params: NetworkParams,
+    vocabulary: Vocabulary,
+    *,
+    prevalence: Any = None,
+    validation_prevalence: Any = None,
+    precision: str = "float32",
 ) -> System:
     """The system that `params.system` names, with its variables created.
 
@@ -31,16 +37,18 @@ def build_system(
       prevalence: float [tags], share of the training tracks with each tag: where a system that learns tags starts. None
         where weights are loaded next. A triplet system has no use for it.
       validation_prevalence: the same for the validation tracks; only reported figures depend on it.
+      precision: of the arithmetic, see `precision.py`.
 
     Raises:
       UserError: a combination that is no system, or a size that does not divide.
     """
     check_system(params.system)
     system: System
-    if params.system.system == "triplet":
-        system = TripletSystem(params, vocabulary)
-    else:
-        kind = _TAGGING[params.system.system]
-        system = kind(params, vocabulary, prevalence=prevalence, validation_prevalence=validation_prevalence)
+    with computing_in(precision):
+        if params.system.system == "triplet":
+            system = TripletSystem(params, vocabulary)
+        else:
+            kind = _TAGGING[params.system.system]
+            system = kind(params, vocabulary, prevalence=prevalence, validation_prevalence=validation_prevalence)
     system(tf.zeros([1, params.features.excerpt_frames, params.features.num_mels]))
     return system

@@ -24,13 +24,13 @@ class ZScore(keras.layers.Layer):
     """
 
     def __init__(self, *, mean: float = FeatureParams.mean, deviation: float = FeatureParams.deviation, **kwargs: Any):
-        super().__init__(**kwargs)
+        super().__init__(**{**kwargs, "autocast": False})
         self.mean = mean
         self.deviation = deviation
 
     def call(self, log_mel: tf.Tensor) -> tf.Tensor:
-        """Applies the z-score."""
-        return tf.expand_dims((log_mel - self.mean) / self.deviation, -1)
+        """Applies the z-score, in the precision of the log-mel: a difference of numbers needs their digits."""
+        return tf.cast(tf.expand_dims((log_mel - self.mean) / self.deviation, -1), self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments."""

@@ -45,7 +45,7 @@ class StatisticsOverTime(keras.layers.Layer):
     """
 
     def __init__(self, *, mean: float = FeatureParams.mean, deviation: float = FeatureParams.deviation, **kwargs: Any):
-        super().__init__(**kwargs)
+        super().__init__(**{**kwargs, "autocast": False})
         self.mean = mean
         self.deviation = deviation
 

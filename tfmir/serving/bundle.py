@@ -19,6 +19,8 @@ from tfmir import files
 from tfmir.data.features import excerpts, log_mel
 from tfmir.errors import UserError
 from tfmir.inference.audio import embed_waveforms
+from tfmir.model.arithmetic import largest_difference
+from tfmir.model.subspaces import subspace_norms
 from tfmir.model.system import System
 from tfmir.run_directory import Run
 from tfmir.serving.card import bundle_card, card_text, run_card
@@ -28,6 +30,7 @@ from tfmir.serving.wav_file import wav_bytes
 
 CARD = "tfmir.json"
 _NAME = re.compile(r"[\w-][\w.-]*", re.ASCII)
+_FLOAT32_TOLERANCE = 1e-4  # sums of thousands of products, in another order
 _CHECK_SCRIPT = pathlib.Path(__file__).with_name("check_bundle.py")
 
 
@@ -63,7 +66,7 @@ def write_bundle(system: System, run: Run, *, output: str, name: str, version: i
         temporary = folder / f".{final.name}.tmp"
         shutil.rmtree(temporary, ignore_errors=True)
         try:
-            card = run_card(run)
+            card = run_card(run, precision=system.compute_dtype)
             _save(system, temporary, card | {"name": name, "version": int(final.name)})
             _check(system, temporary)
             temporary.rename(final)
@@ -135,7 +138,10 @@ def _check(system: System, bundle: pathlib.Path) -> None:
 
 
 def _expectations(system: System) -> dict[str, Any]:
-    """Inputs and the training model's own outputs, of the first excerpt and of every one: keys `<probe>/<what>`."""
+    """Inputs and the training model's own outputs, of the first excerpt and of every one: keys `<probe>/<what>`.
+
+    `<probe>/<what>~` is how far a bundle may be from them.
+    """
     features = system.params.features
     arrays: dict[str, Any] = {}
     for name, wave in probe_waveforms(features.sample_rate).items():
@@ -145,9 +151,11 @@ def _expectations(system: System) -> dict[str, Any]:
             arrays[f"{name}/embedding{suffix}"] = embedding.numpy()
             arrays[f"{name}/subspaces{suffix}"] = system.subspaces(embedding).numpy()
             arrays[f"{name}/scores{suffix}"] = system.scores(embedding).numpy()
+            arrays |= {f"{name}/{what}{suffix}~": of for what, of in _tolerances(system, embedding).items()}
             arrays[f"{name}/excerpts{suffix}"] = np.full(len(wave), first.shape[1] if suffix else heard.shape[1])
         each = [system.excerpt_embeddings(heard[:, k]).numpy() for k in range(heard.shape[1])]
         arrays[f"{name}/each_excerpt"] = np.stack(each, axis=1)
+        arrays[f"{name}/each_excerpt~"] = np.stack([_tolerances(system, of)["embedding"] for of in each], axis=1)
         arrays[f"{name}/waveform"] = wave
         arrays[f"{name}/num_samples"] = np.full(len(wave), wave.shape[1], np.int32)
         # As numbers: NumPy's strings lose the zeros at their ends.
@@ -156,3 +164,18 @@ def _expectations(system: System) -> dict[str, Any]:
         )
         arrays[f"{name}/log_mel"] = first[:, 0].numpy()
     return arrays
+
+
+def _tolerances(system: System, embedding: Any) -> dict[str, np.ndarray]:
+    """How far another computation of embeddings [batch, dim] may be from them, and what becomes of that: of vectors the
+    norm of the difference, [batch, 1] and [batch, notions]; of scores [batch, tags], each."""
+    embedding = tf.convert_to_tensor(embedding)
+    share = largest_difference(system.compute_dtype, system.params.encoder.depth + 1, computations=2)
+    apart = share * tf.norm(embedding, axis=-1, keepdims=True)
+    of_parts = apart / subspace_norms(embedding, system.notions) if system.params.system.normalized else apart
+    with tf.GradientTape() as tape:
+        tape.watch(embedding)
+        scores = system.scores(embedding)
+    slopes = tf.norm(tape.batch_jacobian(scores, embedding), axis=-1)
+    found = {"embedding": apart, "subspaces": of_parts, "scores": slopes * apart}
+    return {what: value.numpy() + _FLOAT32_TOLERANCE for what, value in found.items()}

@@ -17,11 +17,12 @@ SCHEMA_VERSION = 2
 _METRICS = ("recall", "roc_auc", "pr_auc", "triplets", "triplets_subspace")
 
 
-def run_card(run: Run) -> dict[str, Any]:
+def run_card(run: Run, *, precision: str) -> dict[str, Any]:
     """Tags in the order of the scores, notions in that of the sub-spaces, features, corpus, licence, metrics.
 
     Args:
       run: a trained one.
+      precision: of the arithmetic behind the embeddings.
 
     Returns:
       JSON. `weights_sha256` is the checksum of `best.weights.h5`: embeddings of one space have one. `metrics` are
@@ -32,6 +33,7 @@ def run_card(run: Run) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "tfmir": __version__,
         "weights_sha256": weights,
+        "precision": precision,
         "system": to_dict(run.params.system),
         "notions": run.vocabulary.to_dict(),
         "tags": list(run.vocabulary.tags),
@@ -69,7 +71,8 @@ def card_text(card: Mapping[str, Any]) -> str:
         f"Music similarity along {', '.join(card['notions'])}: a {card['system']['system']} system"
         f"{'' if card['system']['disentangled'] else ' with one space'}, trained on the corpus {card['corpus']}"
         f" (licence: {card['licence']}), embedding of {card['embedding_dim']} numbers, audio at"
-        f" {card['sample_rate']} Hz. Weights: sha256 {card['weights_sha256']}. tfmir {card['tfmir']}.",
+        f" {card['sample_rate']} Hz, computed in {card['precision']}. Weights: sha256 {card['weights_sha256']}."
+        f" tfmir {card['tfmir']}.",
         "",
         "## Tags",
         "",

@@ -6,7 +6,7 @@ from tfmir import files
 from tfmir.data.manifest import Manifest, check_features, load_manifest
 from tfmir.errors import UserError
 from tfmir.params import RunParams, check_system
-from tfmir.run_directory import Run, refuse_other_run
+from tfmir.run_directory import Run, load_run, refuse_other_run
 
 
 def asked_run(path: str, params: RunParams, records: str) -> tuple[Run, Manifest]:
@@ -21,6 +21,7 @@ def asked_run(path: str, params: RunParams, records: str) -> tuple[Run, Manifest
       UserError: no such records, or of other features or without a split; no system, or a batch that gives it no
         negatives; a directory that holds another run.
     """
+    params = _as_before(path, params)
     manifest = load_manifest(records)
     check_features(manifest, params.features, source=records)
     check_system(params.system)
@@ -54,6 +55,13 @@ def check_splits(records: str, manifest: Manifest, params: RunParams) -> None:
         raise UserError(
             f"{records}: no training track has a tag: --system={params.system.system} learns from shared ones"
         )
+
+
+def _as_before(path: str, params: RunParams) -> RunParams:
+    """`--precision=auto` of a run that is there is what was chosen when it began."""
+    if params.training.precision != "auto" or not (files.to_path(path) / "params.json").exists():
+        return params
+    return params.with_precision(load_run(path).params.training.precision)
 
 
 def _check_batch(params: RunParams) -> None:

@@ -128,7 +128,7 @@ class ScheduleAndBackup(keras.callbacks.Callback):
         )
         return UserError(
             f"--run={self.path}: training diverged in epoch {self.progress.epoch + 1}: {why}; {kept}. "
-            "Try a lower --learning_rate, or without --mixed_precision, in another --run"
+            "Try a lower --learning_rate, or with --precision=float32, in another --run"
         )
 
     def _write_backup(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import time
 import warnings
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ from tfmir.data.pipeline import fixed_excerpts, training_set, validation_set
 from tfmir.errors import UserError
 from tfmir.fields import in_use
 from tfmir.model.build import build_system
+from tfmir.model.precision import resolved
 from tfmir.model.system import System
 from tfmir.params import RunParams
 from tfmir.run_directory import Run, locked, open_run
@@ -26,7 +28,7 @@ from tfmir.training.callbacks import ProgressBar, ScheduleAndBackup, TensorBoard
 from tfmir.training.cluster import Cluster, read_cluster
 from tfmir.training.peers import AGAIN
 from tfmir.training.prototypes import store_prototypes
-from tfmir.training.strategy import check_shares, count_replicas, make_strategy, precision_kept
+from tfmir.training.strategy import check_shares, count_replicas, make_strategy
 from tfmir.training.trainer import Trainer, joined
 
 _LOST = (
@@ -57,11 +59,26 @@ def start(path: str, params: RunParams, records: str, *, command_line: Sequence[
     cluster = read_cluster()
     run, manifest = asked_run(path, params, records)
     check_shares(params, cluster.workers * count_replicas(params.training, cluster))
+    run = _measured(run)
     opened = _opened(run, command_line) if cluster.is_chief else contextlib.nullcontext()
     with joined(cluster) as trainer:
         trainer.agree(lambda: facts_of(run, replicas=count_replicas(params.training, cluster)))
-        with opened, precision_kept(), _explained(cluster):
+        with opened, _explained(cluster):
             train(run, manifest, trainer)
+
+
+def _measured(run: Run) -> Run:
+    """The run in a precision of its own, where the fastest one was asked for.
+
+    Raises:
+      UserError: the processor is to be shared out, which must come before anything is computed.
+    """
+    if run.params.training.precision != "auto":
+        return run
+    if run.params.training.replicas > 1 and not tf.config.list_physical_devices("GPU"):
+        raise UserError("--precision=auto measures one device: say which precision where --replicas shares out a CPU")
+    precision = resolved("auto", run.params.network, training=True)
+    return dataclasses.replace(run, params=run.params.with_precision(precision))
 
 
 def train(run: Run, manifest: Manifest, trainer: Trainer) -> None:
@@ -191,6 +208,7 @@ def _compiled(run: Run, manifest: Manifest) -> System:
         run.vocabulary,
         prevalence=prevalence(manifest.splits["train"]),
         validation_prevalence=prevalence(manifest.splits["validation"]),
+        precision=run.params.training.precision,
     )
     # XLA is off under a strategy anyway; off everywhere, timings can be compared.
     system.compile(optimizer=keras.optimizers.Adam(run.params.training.learning_rate), jit_compile=False)

@@ -1,9 +1,6 @@
-"""How many devices train, and with which numbers."""
+"""How many devices train."""
 
 from __future__ import annotations
-
-import contextlib
-from collections.abc import Iterator
 
 import keras
 import tensorflow as tf
@@ -29,13 +26,12 @@ def make_strategy(params: TrainParams, cluster: Cluster = ALONE) -> tf.distribut
     Must be called before TensorFlow has touched its devices: in a cluster, before any operation.
 
     Args:
-      params: replicas of this process, precision.
+      params: replicas of this process.
       cluster: who trains together; as TF_CONFIG says, which TensorFlow reads by itself.
 
     Raises:
       UserError: more replicas than GPUs, a Keras whose distributed optimiser is wrong, devices already in use.
     """
-    keras.mixed_precision.set_global_policy("mixed_float16" if params.mixed_precision else "float32")
     count = count_replicas(params, cluster)
     if cluster.several:
         return _over_workers(count)
@@ -45,16 +41,6 @@ def make_strategy(params: TrainParams, cluster: Cluster = ALONE) -> tf.distribut
     if kind == "CPU":
         _split_cpu(count)
     return tf.distribute.MirroredStrategy([f"{kind}:{i}" for i in range(count)])
-
-
-@contextlib.contextmanager
-def precision_kept() -> Iterator[None]:
-    """Gives the process its precision back that `make_strategy` sets: what follows training is not of its kind."""
-    before = keras.mixed_precision.global_policy()
-    try:
-        yield
-    finally:
-        keras.mixed_precision.set_global_policy(before)
 
 
 def count_replicas(params: TrainParams, cluster: Cluster = ALONE) -> int:
