@@ -334,4 +334,5 @@ def test_two_replicas_and_mixed_precision_train_from_the_command_line(records, t
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert "2 replica(s)" in result.stdout
+    assert "waited for data" not in result.stdout
     assert np.isfinite(float(history(tmp_path / "two")[0]["val_loss"]))

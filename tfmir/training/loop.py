@@ -30,6 +30,7 @@ from tfmir.training.peers import AGAIN
 from tfmir.training.prototypes import store_prototypes
 from tfmir.training.strategy import check_shares, count_replicas, make_strategy
 from tfmir.training.trainer import Trainer, joined
+from tfmir.training.waiting import Waiting
 
 _LOST = (
     tf.errors.UnavailableError,
@@ -114,12 +115,16 @@ def _fit(
     # The validation set's size is not known before it has been read once; Keras takes its end for a shortage.
     warnings.filterwarnings("ignore", message="Your input ran out of data")
     callbacks: list[keras.callbacks.Callback] = [keeper]
+    batches = training_set(records, manifest, params, first_batch=first_epoch * steps)
+    waiting = Waiting() if system.distribute_strategy.num_replicas_in_sync == 1 else None
     with contextlib.ExitStack() as closed:
         if keeper.writes:
             bar = ProgressBar(epochs=params.training.epochs, steps=steps, first_epoch=first_epoch)
             callbacks = [closed.enter_context(contextlib.closing(bar)), _tensorboard(run, manifest), keeper]
+        if waiting:
+            batches, callbacks = waiting.watched(batches), [*callbacks, waiting]
         system.fit(
-            training_set(records, manifest, params, first_batch=first_epoch * steps),
+            batches,
             validation_data=validation_set(records, manifest, params),
             epochs=params.training.epochs,
             initial_epoch=first_epoch,
@@ -128,6 +133,8 @@ def _fit(
             shuffle=False,  # the data set is shuffled already
             callbacks=callbacks,
         )
+    if waiting:
+        print(waiting.said())
 
 
 def steps_per_epoch(params: RunParams, tracks: int) -> int:
