@@ -77,3 +77,15 @@ def test_config_round_trip(momentum):
     layer = BatchNorm(momentum=momentum, epsilon=0.01)
     copy = BatchNorm.from_config(layer.get_config())
     assert (copy.momentum, copy.epsilon) == (momentum, 0.01)
+
+
+@pytest.mark.parametrize("channels", [12, 16])
+def test_in_bfloat16_the_moments_are_those_of_float32(channels):
+    """Whether the channels fill vectors or not; the output is rounded once, at most by 2^-8 of it."""
+    x = tf.cast(tf.random.stateless_normal([16, 4, 4, channels], [0, 4]) * 2 + 5, tf.bfloat16)
+    rounded, exact = BatchNorm(dtype="mixed_bfloat16"), BatchNorm()
+    found, expected = rounded(x, training=True), exact(tf.cast(x, tf.float32), training=True)
+    assert found.dtype == tf.bfloat16
+    np.testing.assert_allclose(tf.cast(found, tf.float32), expected, rtol=2**-8, atol=2**-8)
+    np.testing.assert_allclose(rounded.moving_mean, exact.moving_mean, rtol=1e-5)
+    np.testing.assert_allclose(rounded.moving_variance, exact.moving_variance, rtol=1e-4)

@@ -7,6 +7,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+# oneDNN normalises bfloat16 without vectors where channels do not fill them: slower than float32, both casts included.
+_VECTOR = 16
+
 
 @keras.saving.register_keras_serializable("tfmir")
 class BatchNorm(keras.layers.Layer):
@@ -70,8 +73,9 @@ class BatchNorm(keras.layers.Layer):
         )
 
     def _fused(self, x: tf.Tensor, mean: Any, variance: Any, *, training: bool) -> Any:
+        images = x if x.shape.rank == 4 else tf.reshape(x, [-1, 1, 1, x.shape[-1]])  # it takes nothing else
         y, mean, variance = tf.compat.v1.nn.fused_batch_norm(
-            x if x.shape.rank == 4 else tf.reshape(x, [-1, 1, 1, x.shape[-1]]),  # it takes images only
+            images if x.shape[-1] % _VECTOR == 0 else tf.cast(images, tf.float32),
             tf.convert_to_tensor(self.scale),
             tf.convert_to_tensor(self.offset),
             mean=None if mean is None else tf.convert_to_tensor(mean),
@@ -79,7 +83,7 @@ class BatchNorm(keras.layers.Layer):
             epsilon=self.epsilon,
             is_training=training,
         )
-        return (y if x.shape.rank == 4 else tf.reshape(y, tf.shape(x))), mean, variance
+        return tf.cast(y if x.shape.rank == 4 else tf.reshape(y, tf.shape(x)), x.dtype), mean, variance
 
     def _synchronised(self, x: tf.Tensor) -> Any:
         """Moments over the global batch: the replicas' means of x and x² are averaged (equal shares)."""
