@@ -7,6 +7,7 @@ reading included, over float32's.
 """
 
 import argparse
+import pathlib
 import statistics
 import time
 
@@ -28,9 +29,12 @@ PRECISIONS = ("float32", "bfloat16", "float16")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--run", required=True, help="a trained run")
+    parser.add_argument("--run", default="runs/proxy", help="a trained run; nothing is measured where it is not there")
     parser.add_argument("--repetitions", type=int, default=5)
     given = parser.parse_args()
+    if not pathlib.Path(given.run, "params.json").exists():
+        print(f"there is no run in {given.run}: train one, or name another with --run")
+        return
     run, manifest = records_of(trained_run(given.run))
     systems = {precision: load_system(run, precision=precision) for precision in PRECISIONS}
     times: dict[str, list[float]] = {precision: [] for precision in systems}

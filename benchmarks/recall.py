@@ -33,7 +33,7 @@ TOP, QUERIES = 10, 200
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--embeddings", required=True)
+    parser.add_argument("--embeddings", default="embeddings/demo")
     parser.add_argument("--queries", type=int, default=QUERIES)
     parser.add_argument("--excerpts", action="store_true", help="take every excerpt of 3 s for a track")
     parser.add_argument("--candidates", type=int, default=graphs.LEAST_CANDIDATES, help="fewer for a small catalogue")

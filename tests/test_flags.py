@@ -108,7 +108,8 @@ def test_a_flag_that_is_given_twice_counts_as_given_last():
         (["--mixed_precision"], "float16"),
         (["--precision=bfloat16", "--mixed_precision"], "float16"),
         (["--mixed_precision", "--precision=bfloat16"], "bfloat16"),
-        (["--precision=bfloat16", "--mixed_precision=false"], "float32"),
+        (["--precision=bfloat16", "--mixed_precision=false"], "bfloat16"),
+        (["--precision=float16", "--nomixed_precision"], "float32"),
     ],
 )
 def test_a_switch_may_stand_for_a_value_of_another_flag(words, precision):

@@ -22,6 +22,7 @@ from tfmir.fields import field, refuse_given
 from tfmir.flags import parse, to_argv
 from tfmir.params import MAX_SEED
 from tfmir.train import TrainCommand, make_missing_demo
+from tfmir.training.cluster import refuse_cluster
 
 if TYPE_CHECKING:
     from tfmir.experiments.queue import Job
@@ -67,12 +68,10 @@ def main(params: CompareParams) -> None:
     if files.is_remote(params.output):
         raise UserError(f"--output={params.output}: compare needs a local folder, which all its runs share")
     folders.require_writable("output", params.output)
-    from tfmir.training.cluster import refuse_cluster
-
-    refuse_cluster("compare", "unset it")
     if params.stored:
         _rewrite(params)
     else:
+        refuse_cluster("compare", "unset it")
         _compare(params)
 
 
@@ -133,9 +132,9 @@ def _jobs(
         words = (*flags[system], f"--seed={seed}")
         run = f"{params.output}/{system}-{seed}"
         training = parse(["tfmir.train", *words, f"--run={run}"], TrainCommand)
-        make_missing_demo(training.records)
         if training.settings.training.precision == "auto":
             raise UserError("--precision=auto: runs that each measure for themselves cannot be compared: say which")
+        make_missing_demo(training.records)
         asked, _ = asked_run(run, training.settings, training.records)
         jobs[system, seed] = Job(asked, words, _evaluation(params))
     return jobs

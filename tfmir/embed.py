@@ -99,11 +99,15 @@ def _precision(params: EmbedParams, run: Run) -> str:
         return params.precision
     from tfmir.catalogue.output import announced
     from tfmir.model.precision import resolved
+    from tfmir.preparation.resumable import STATE
 
-    before = announced(files.to_path(params.folder))
-    return (
-        before["card"].get("precision", "float32") if before else resolved("auto", run.params.network, training=False)
-    )
+    before = announced(files.to_path(params.folder)).get("card")
+    if before:
+        return str(before.get("precision", "float32"))
+    kept = files.to_path(params.folder) / STATE / "precision"  # beside the parts that are finished
+    if not kept.exists():
+        files.write_text(kept, resolved("auto", run.params.network, training=False))
+    return kept.read_text(encoding="utf-8")
 
 
 def _absolute(path: str) -> str:

@@ -38,8 +38,9 @@ def main(params: ExportParams) -> pathlib.Path:
     from tfmir.serving.bundle import write_bundle
 
     precision = resolved(params.precision, run.params.network, training=False)
-    system = load_system(run, precision=precision)
-    path = write_bundle(system, run, output=params.output, name=params.name, version=params.version)
+    path = write_bundle(
+        load_system(run), run, output=params.output, name=params.name, version=params.version, precision=precision
+    )
     print(f"bundle written to {path}; signatures: saved_model_cli show --dir {path} --all")
     return path
 

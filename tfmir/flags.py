@@ -31,7 +31,7 @@ _TRUTH |= dict.fromkeys(("false", "f", "0", "no", "n", "off"), False)
 
 
 class _Switch(absl_flags.BooleanFlag):
-    """A switch that stands for one value of another flag: on gives it that value, off its default."""
+    """A switch that stands for one value of another flag: on gives it that value, off takes it back."""
 
     def __init__(self, name: str, meaning: str, other: Any):
         super().__init__(name, False, f"--{other.name}={meaning}")
@@ -39,7 +39,10 @@ class _Switch(absl_flags.BooleanFlag):
 
     def parse(self, argument: Any) -> None:
         super().parse(argument)
-        self._other.value = self._meaning if self.value else self._other.default
+        if self.value:
+            self._other.value = self._meaning
+        elif self._other.value == self._meaning:
+            self._other.value = self._other.default
 
 
 def parse(argv: Sequence[str], params_class: type[P]) -> P:

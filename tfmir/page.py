@@ -112,7 +112,9 @@ def _embedder(params: PageParams, index: Index) -> Embedder | None:
         return None
     from tfmir.run_directory import trained_run
 
-    return RunEmbedder(trained_run(params.run), index=params.index, weights_sha256=index.weights_sha256)
+    precision = index.card.get("precision", "float32")
+    run = trained_run(params.run)
+    return RunEmbedder(run, index=params.index, weights_sha256=index.weights_sha256, precision=precision)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from tfmir.errors import UserError
 from tfmir.fields import field, in_use
 from tfmir.params import RunParams, SystemParams, check_system
 from tfmir.train import DEMO_RECORDS, make_missing_demo
+from tfmir.training.cluster import refuse_cluster
 
 # The settings that can be searched over: those with a few values, and those with a range on a logarithmic scale.
 CHOICES: dict[str, tuple[object, ...]] = {
@@ -54,12 +55,12 @@ def main(params: TuneParams) -> None:
         raise UserError(f"--output={params.output}: tune needs a local folder, or one that its workers share")
     names = [name.strip() for name in params.vary.split(",") if name.strip()]
     _check(names, params)
+    if params.settings.training.precision == "auto":
+        raise UserError("--precision=auto: trials that each measure for themselves cannot be compared: say which")
+    refuse_cluster("tune", "its trials are shared out by keras-tuner's own variables (README)")
     folders.require_writable("output", params.output)
     make_missing_demo(params.records)
     load_manifest(params.records)  # before TensorFlow is imported: wrong ones are told at once
-    from tfmir.training.cluster import refuse_cluster
-
-    refuse_cluster("tune", "its trials are shared out by keras-tuner's own variables (README)")
     from tfmir.experiments.tuning import Tuning, tune
 
     tune(

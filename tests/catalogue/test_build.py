@@ -67,6 +67,17 @@ def of_set(snapshot, folder):
     return {str(name): data for name, data in snapshot(folder).items()}
 
 
+def test_a_set_of_another_precision_is_near_and_refused(embed, asked, music):
+    """So no set mixes two; the card says which it is."""
+    exact, rounded = embed(), embed("half", precision="bfloat16")
+    assert (exact["card"]["precision"], rounded["card"]["precision"]) == ("float32", "bfloat16")
+    one, other = (vectors(read_embeddings(music.parent / name).table).astype(np.float32) for name in ("out", "half"))
+    assert not np.array_equal(one, other)
+    assert np.sum(one * other, axis=1).min() > 0.999
+    with pytest.raises(UserError, match="holds embeddings that were computed in bfloat16: give --precision=bfloat16"):
+        embed("half")
+
+
 def test_a_set_by_hand(embed, asked, music, run, system, audio_folder):
     """Every song once, its embedding that of `embed_file` but for rounding to float16."""
     said = embed(labels={"sub/01.flac": Labels("X", ("genre/rock",))})

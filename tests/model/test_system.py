@@ -1,3 +1,5 @@
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -158,3 +160,24 @@ def test_two_replicas_take_the_same_steps_as_one(name, encoder, tiny, batch, two
     assert results[1][0] == pytest.approx(results[0][0] - lists * np.log(2), rel=1e-4)
     for one, two in zip(results[0][1], results[1][1], strict=True):
         np.testing.assert_allclose(two, one, atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("overflow", [False, True])
+def test_a_float16_step_that_overflows_on_the_second_replica_is_left_out_on_both(
+    overflow, tiny, batch, vocabulary, two_replicas
+):
+    """Without normalisation, which would share the overflow by its moments. Keras asks the first replica alone."""
+    network = tiny().params
+    bare = dataclasses.replace(network, encoder=network.encoder.without_normalisation)
+    with two_replicas.scope():
+        system = build_system(bare, vocabulary, precision="float16")
+        system.compile(optimizer=keras.optimizers.Adam(1e-3), jit_compile=False)
+        system.optimizer.build(system.trainable_variables)  # with the loss scaling around Adam
+    excerpts, targets = batch(system)
+    loud = excerpts * np.where(np.arange(8) < 4, 1, 1e9 if overflow else 1)[:, None, None]
+    before = [weight.numpy() for weight in system.trainable_variables]
+    data = tf.data.Dataset.from_tensors((tf.cast(loud, tf.float32), targets)).unbatch().batch(8).repeat()
+    system.fit(data, steps_per_epoch=1, verbose=0)
+    changed = [not np.array_equal(a, b) for a, b in zip(before, system.trainable_variables, strict=True)]
+    assert any(changed) is not overflow
+    assert all(np.isfinite(weight).all() for weight in system.get_weights())

@@ -8,6 +8,7 @@ A track is the mean of its excerpts' embeddings; everything that evaluation, sea
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
@@ -119,7 +120,7 @@ class System(keras.Model):
             # Gradients are summed over the replicas, each of which holds an equal share of the batch.
             loss = self.batch_loss(f, targets, training=True) / tf.distribute.get_strategy().num_replicas_in_sync
             scaled = self.optimizer.scale_loss(loss)
-        gradients = tape.gradient(scaled, self.trainable_variables)
+        gradients = self._all_or_none(tape.gradient(scaled, self.trainable_variables))
         self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
         return self._results(f)
 
@@ -136,6 +137,19 @@ class System(keras.Model):
         Keras would average a batch over the replicas, which fails over several machines (keras-team/keras#20585), and
         where a batch is shared unevenly.
         """
+
+    def _all_or_none(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
+        """The gradients, or NaN on every replica where float16 has overflowed on one.
+
+        Keras' loss scaling leaves out a step that has overflowed, and asks the first replica alone.
+        """
+        strategy = tf.distribute.get_strategy()
+        if self.compute_dtype != "float16" or strategy.num_replicas_in_sync == 1:
+            return gradients
+        overflown = tf.reduce_any([tf.reduce_any(~tf.math.is_finite(gradient)) for gradient in gradients])
+        context = tf.distribute.get_replica_context()
+        lost = context.all_reduce(tf.distribute.ReduceOp.SUM, tf.cast(overflown, tf.float32))
+        return [tf.where(lost > 0.0, math.nan, gradient) for gradient in gradients]
 
     def _make_embedding_layer(self) -> keras.layers.Layer:
         return keras.layers.Dense(

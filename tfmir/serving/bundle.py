@@ -20,6 +20,7 @@ from tfmir.data.features import excerpts, log_mel
 from tfmir.errors import UserError
 from tfmir.inference.audio import embed_waveforms
 from tfmir.model.arithmetic import largest_difference
+from tfmir.model.folding import folded
 from tfmir.model.subspaces import subspace_norms
 from tfmir.model.system import System
 from tfmir.run_directory import Run
@@ -34,18 +35,21 @@ _FLOAT32_TOLERANCE = 1e-4  # sums of thousands of products, in another order
 _CHECK_SCRIPT = pathlib.Path(__file__).with_name("check_bundle.py")
 
 
-def write_bundle(system: System, run: Run, *, output: str, name: str, version: int) -> pathlib.Path:
+def write_bundle(
+    system: System, run: Run, *, output: str, name: str, version: int, precision: str = "float32"
+) -> pathlib.Path:
     """Exports `system` to `<output>/<name>/<version>/`.
 
     The bundle is written under a hidden name, which TensorFlow Serving does not load, checked by
     `check_bundle.py` in a process of its own, and renamed.
 
     Args:
-      system: with its trained weights.
+      system: with its trained weights, in float32.
       run: where parameters, vocabulary and licence come from.
       output: folder of all models.
       name: name of the model, as TensorFlow Serving will call it.
       version: a positive number, or 0 for the next one.
+      precision: of the served encoder's arithmetic; in another one than float32 it has no normalisation.
 
     Returns:
       The bundle's directory.
@@ -66,9 +70,10 @@ def write_bundle(system: System, run: Run, *, output: str, name: str, version: i
         temporary = folder / f".{final.name}.tmp"
         shutil.rmtree(temporary, ignore_errors=True)
         try:
-            card = run_card(run, precision=system.compute_dtype)
-            _save(system, temporary, card | {"name": name, "version": int(final.name)})
-            _check(system, temporary)
+            card = run_card(run, precision=precision)
+            served = system if precision == "float32" else folded(system, precision=precision)
+            _save(served, temporary, card | {"name": name, "version": int(final.name)})
+            _check(system, temporary, precision)
             temporary.rename(final)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -125,11 +130,11 @@ def _tensor(spec: tf.TensorSpec) -> list[Any]:
     return [spec.dtype.name, spec.shape.as_list()]
 
 
-def _check(system: System, bundle: pathlib.Path) -> None:
+def _check(system: System, bundle: pathlib.Path, precision: str) -> None:
     """Serves the probes in a fresh process that knows neither tfmir nor tensorflow-io."""
     with tempfile.TemporaryDirectory() as folder:
         probes = f"{folder}/probes.npz"
-        np.savez(probes, **_expectations(system))
+        np.savez(probes, **_expectations(system, precision))
         command = [sys.executable, str(_CHECK_SCRIPT), str(bundle), probes]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
@@ -137,10 +142,10 @@ def _check(system: System, bundle: pathlib.Path) -> None:
     print(result.stdout.strip())
 
 
-def _expectations(system: System) -> dict[str, Any]:
+def _expectations(system: System, precision: str) -> dict[str, Any]:
     """Inputs and the training model's own outputs, of the first excerpt and of every one: keys `<probe>/<what>`.
 
-    `<probe>/<what>~` is how far a bundle may be from them.
+    `<probe>/<what>~` is how far a bundle of a precision may be from them.
     """
     features = system.params.features
     arrays: dict[str, Any] = {}
@@ -151,11 +156,13 @@ def _expectations(system: System) -> dict[str, Any]:
             arrays[f"{name}/embedding{suffix}"] = embedding.numpy()
             arrays[f"{name}/subspaces{suffix}"] = system.subspaces(embedding).numpy()
             arrays[f"{name}/scores{suffix}"] = system.scores(embedding).numpy()
-            arrays |= {f"{name}/{what}{suffix}~": of for what, of in _tolerances(system, embedding).items()}
+            arrays |= {f"{name}/{what}{suffix}~": of for what, of in _tolerances(system, embedding, precision).items()}
             arrays[f"{name}/excerpts{suffix}"] = np.full(len(wave), first.shape[1] if suffix else heard.shape[1])
         each = [system.excerpt_embeddings(heard[:, k]).numpy() for k in range(heard.shape[1])]
         arrays[f"{name}/each_excerpt"] = np.stack(each, axis=1)
-        arrays[f"{name}/each_excerpt~"] = np.stack([_tolerances(system, of)["embedding"] for of in each], axis=1)
+        arrays[f"{name}/each_excerpt~"] = np.stack(
+            [_tolerances(system, of, precision)["embedding"] for of in each], axis=1
+        )
         arrays[f"{name}/waveform"] = wave
         arrays[f"{name}/num_samples"] = np.full(len(wave), wave.shape[1], np.int32)
         # As numbers: NumPy's strings lose the zeros at their ends.
@@ -166,13 +173,14 @@ def _expectations(system: System) -> dict[str, Any]:
     return arrays
 
 
-def _tolerances(system: System, embedding: Any) -> dict[str, np.ndarray]:
-    """How far another computation of embeddings [batch, dim] may be from them, and what becomes of that: of vectors the
-    norm of the difference, [batch, 1] and [batch, notions]; of scores [batch, tags], each."""
+def _tolerances(system: System, embedding: Any, precision: str) -> dict[str, np.ndarray]:
+    """How far embeddings [batch, dim] in another precision may be from these, and what becomes of that: of vectors the
+    norm of the difference, [batch, 1] and, of sub-spaces, [batch, notions]; of scores [batch, tags], each. What is dead
+    is to stay dead."""
     embedding = tf.convert_to_tensor(embedding)
-    share = largest_difference(system.compute_dtype, system.params.encoder.depth + 1, computations=2)
+    share = 0.0 if precision == "float32" else largest_difference(precision, system.params.encoder.depth + 1)
     apart = share * tf.norm(embedding, axis=-1, keepdims=True)
-    of_parts = apart / subspace_norms(embedding, system.notions) if system.params.system.normalized else apart
+    of_parts = tf.math.divide_no_nan(apart, subspace_norms(embedding, system.notions))
     with tf.GradientTape() as tape:
         tape.watch(embedding)
         scores = system.scores(embedding)

@@ -13,10 +13,12 @@ its silence.
 from __future__ import annotations
 
 import contextlib
+import math
 import queue
+import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tfmir.errors import UserError
@@ -25,7 +27,9 @@ from tfmir.training.cluster import VARIABLE, Cluster
 from tfmir.training.lines import Lines, connect, listen, why_silent
 
 AGAIN = "start all workers again with the same command: they go on where they stopped"
-_SLOWEST_BEAT_SECS = 5.0
+_BEAT_SECS = 1.0  # whatever the others' patience is
+_HELLO_SECS = 5.0
+_SILENT_SECS = 5.0  # nothing is said of a worker that comes within them
 _RETRY_SECS = 0.25
 
 
@@ -97,9 +101,11 @@ class Peers:
         """The chief's part of `agree`: lets in one worker after the other."""
         end = time.monotonic() + self.timeout_secs
         missing = set(range(1, self.cluster.workers))
+        say = self._sayer(end)
         while missing:
+            names = ", ".join(map(self.cluster.name, sorted(missing)))
+            say(names)
             if time.monotonic() > end:
-                names = ", ".join(map(self.cluster.name, sorted(missing)))
                 raise UserError(f"{names} did not come within {self._patience}: {_remedy('it')}")
             with contextlib.suppress(TimeoutError):
                 other = Lines(self._listener.accept()[0])
@@ -111,7 +117,7 @@ class Peers:
     def _let_in(self, other: Lines, facts: Mapping[str, Any]) -> int:
         """The number of the worker that has connected; 0 of what is none, such as a probe of the port."""
         try:
-            hello = other.receive(_SLOWEST_BEAT_SECS)
+            hello = other.receive(_HELLO_SECS)
             index, addresses, theirs = int(hello["worker"]), tuple(hello["addresses"]), dict(hello["facts"])
         except (OSError, ValueError, KeyError, TypeError):
             other.close()
@@ -138,7 +144,9 @@ class Peers:
     def _greet(self, facts: Mapping[str, Any]) -> None:
         """A worker's part of `agree`: connects to the chief and waits until it has let all in."""
         end, why = time.monotonic() + self.timeout_secs, ""
+        say = self._sayer(end)
         while time.monotonic() < end:
+            say(self.cluster.name(0))
             try:
                 chief = connect(self.cluster.addresses[0], self.timeout_secs)
                 self._others = {0: chief}
@@ -155,6 +163,18 @@ class Peers:
             time.sleep(_RETRY_SECS)
         who = self.cluster.name(0)
         raise UserError(f"{who} did not answer within {self._patience} ({why}): {_remedy('it')}")
+
+    def _sayer(self, end: float) -> Callable[[str], None]:
+        """What says once for whom this worker waits until `end`, if it does so for a while."""
+        quiet_until = min(end, time.monotonic() + _SILENT_SECS)
+
+        def say(names: str) -> None:
+            nonlocal quiet_until
+            if time.monotonic() > quiet_until:
+                quiet_until = math.inf
+                print(f"waiting for {names}, up to {self._patience}", file=sys.stderr)
+
+        return say
 
     @property
     def _patience(self) -> str:
@@ -184,8 +204,11 @@ class Peers:
         while not self._closed:
             for other in self._others.values():
                 other.send(beat=True)
-            time.sleep(min(_SLOWEST_BEAT_SECS, self.timeout_secs / 4))
+            time.sleep(min(_BEAT_SECS, self.timeout_secs / 4))
 
 
 def _remedy(what: str) -> str:
-    return f"start {what} with the command of the others, or correct its address in {VARIABLE} everywhere"
+    return (
+        f"start {what} with the command of the others and an index of its own, see what it says on its machine, or "
+        f"correct its address in {VARIABLE} everywhere"
+    )

@@ -93,6 +93,8 @@ def _conduct(peers: Peers, process: subprocess.Popen[bytes], line: Lines, events
         elif source == _TRAINER:
             _end_with(process, peers, why)
         elif source in busy:
+            if cluster.is_chief:  # the others, too, learn why all end
+                peers.tell(**message)
             _let_end(process, wait_secs=_PATIENCE_SECS if "by_itself" in message else 0.0)
             raise UserError(message["end"])
     peers.tell(bye=True)

@@ -17,12 +17,11 @@ class Waiting(keras.callbacks.Callback):
 
     def __init__(self) -> None:
         super().__init__()
-        self._asked = tf.Variable(
-            0.0, dtype=tf.float64, trainable=False
-        )  # seconds since 1970, as `tf.timestamp` has it
-        self._waited = tf.Variable(0.0, dtype=tf.float64, trainable=False)
-        self._first_secs: float | None = None
+        with tf.device("CPU:0"):  # where data sets run
+            self._asked = tf.Variable(0.0, dtype=tf.float64, trainable=False)
+            self._waited = tf.Variable(0.0, dtype=tf.float64, trainable=False)
         self._begin = self._steps_secs = 0.0
+        self._is_first = True
 
     def watched(self, batches: tf.data.Dataset) -> tf.data.Dataset:
         """The same batches, whose arrival is noted; nothing may be put between them and the step."""
@@ -32,7 +31,9 @@ class Waiting(keras.callbacks.Callback):
             with tf.control_dependencies([noted]):
                 return tf.nest.map_structure(tf.identity, batch)
 
-        return batches.map(arrived)
+        options = tf.data.Options()
+        options.experimental_optimization.inject_prefetch = False
+        return batches.map(arrived).with_options(options)
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Notes when the batch is asked for."""
@@ -40,15 +41,14 @@ class Waiting(keras.callbacks.Callback):
         self._asked.assign(tf.timestamp())
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Keeps the first batch apart: it comes when the pipeline has filled its buffers."""
-        if self._first_secs is None:
-            self._first_secs = float(self._waited.numpy())
+        """Leaves the first step out, in which the step is compiled and the pipeline fills its buffers."""
+        if self._is_first:
+            self._is_first = False
             self._waited.assign(0.0)
         else:
             self._steps_secs += time.perf_counter() - self._begin
 
     def said(self) -> str:
-        """One line: the share of the steps' time that was waiting, and the time to the first batch."""
+        """One line: the share of the steps' time that was waiting."""
         share = float(self._waited.numpy()) / self._steps_secs if self._steps_secs else 0.0
-        first = self._first_secs or 0.0
-        return f"waited for data: {share:.1%} of the training steps' time; {first:.1f} s for the first batch"
+        return f"waited for data: {share:.1%} of the training steps' time, without the first step"

@@ -58,12 +58,14 @@ class RunEmbedder:
       run: with weights.
       index: folder of the index, for messages.
       weights_sha256: of the index.
+      precision: that its songs were embedded in, as the file is.
 
     Raises:
       UserError: the run has other weights.
     """
 
-    def __init__(self, run: Run, *, index: str, weights_sha256: str):
+    def __init__(self, run: Run, *, index: str, weights_sha256: str, precision: str = "float32"):
+        self._precision = precision
         self.run, self.index, self.weights_sha256 = run, index, weights_sha256
         self._check()
         self._lock = threading.Lock()
@@ -86,7 +88,7 @@ class RunEmbedder:
         from tfmir.inference.weights import load_system
 
         self._check()  # again, as the run may have been trained on since the page was started
-        system = load_system(self.run, tagging=False)
+        system = load_system(self.run, tagging=False, precision=self._precision)
         self._check()  # and while it was read
         self._system = system
         return system
