@@ -15,7 +15,7 @@ def test_one_rounding_changes_a_number_by_its_share_at_most(precision):
 
 
 def test_errors_of_layers_add_in_squares():
-    """Twice three deviations of a sum of independent numbers that are even between -1 and 1: 24 layers are 48 of them."""
+    """Twice three deviations of a sum of independent numbers that are even between -1 and 1; 24 layers are 48."""
     sums = np.random.default_rng(0).uniform(-1, 1, [100_000, 48]).sum(axis=1)
     assert largest_difference("bfloat16", 24) == pytest.approx(2 * 3 * sums.std() * ROUNDING["bfloat16"], rel=0.01)
 
