@@ -1,6 +1,6 @@
 """The encoder against the same network in PyTorch: forward, and forward + backward + Adam, in one run.
 
-    pip install torch --index-url https://download.pytorch.org/whl/cpu
+    pip install 'tfmir[bench]'        # or PyTorch's build for processors alone, from its own index
     python benchmarks/pytorch.py --width=1 --batch=32        # ten interleaved repetitions, medians
 
 Every convolution, normalisation and pooling is there in both, with equally many parameters, which is checked; images
