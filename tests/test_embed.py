@@ -51,6 +51,20 @@ def whole(flags, tmp_path_factory):
     return folder
 
 
+def test_a_measured_precision_is_kept_from_the_first_part_to_the_last_update(flags, tmp_path, monkeypatch):
+    """Parts of another precision would be made anew, and a set may hold one only."""
+    here(monkeypatch)
+    monkeypatch.setattr("tfmir.model.precision.resolved", lambda *_, training: "bfloat16")
+    words = [*flags, f"--output={tmp_path}/out", "--precision=auto"]
+    with monkeypatch.context() as patch:
+        patch.setattr("tfmir.catalogue.build.make_parts", None)
+        with pytest.raises(TypeError):
+            called("embed", *words)
+    monkeypatch.setattr("tfmir.model.precision.resolved", None)
+    for _ in ("goes on", "is finished"):
+        assert called("embed", *words)["card"]["precision"] == "bfloat16"
+
+
 @pytest.fixture(scope="module")
 def renames(flags, tmp_path_factory):
     """How often the whole command gives a file its name."""

@@ -48,6 +48,7 @@ def test_it_finds_a_setting_that_train_accepts_and_goes_on_with_more_trials(comm
         (["--system=triplet", "--tuner=grid"], "--tuner=grid is none of random, hyperband, bayesian"),
         (["--system=triplet", "--max_trials=0"], "--max_trials=0 is too small"),
         (["--system=proxy", "--track_weight=0.5"], "track_weight"),
+        (["--system=triplet", "--precision=auto"], "trials that each measure for themselves cannot be compared"),
     ],
 )
 def test_what_cannot_be_searched_is_one_line_before_anything_is_trained(tmp_path, flags, message):
