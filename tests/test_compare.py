@@ -98,6 +98,9 @@ def test_flags_that_train_would_refuse_are_refused_before_the_first_run(settings
     flags = ["--systems=proxy,triplet_track", "--seeds=0", f"--output={tmp_path}/out"]
     with pytest.raises(UserError, match="--batch_size=7: system triplet takes excerpts in pairs"):
         called("compare", *flags, f"--settings={settings},{bad}")
+    bad.write_text("--precision=auto\n")
+    with pytest.raises(UserError, match="runs that each measure for themselves cannot be compared"):
+        called("compare", *flags, f"--settings={settings},{bad}")
     for tags in ("rock,jazz", "genre/rock", "genre/rock,polka", "genre/rock,rock"):
         with pytest.raises(UserError, match=f"--tsne_tags={tags}: expected a notion and two of its tags, such as"):
             called("compare", *flags, f"--settings={settings}", f"--tsne_tags={tags}")
