@@ -127,7 +127,7 @@ def snapshot():
 
 
 def pytest_addoption(parser):
-    parser.addoption("--all_systems", action="store_true", help="two workers train all nine systems, not three")
+    parser.addoption("--all_systems", action="store_true", help="two workers train all nine systems, too")
 
 
 SERVING = {f"tests/serving/test_{name}.py" for name in ("bundle", "check_bundle", "served")}

@@ -22,7 +22,6 @@ from tfmir.fields import field, refuse_given
 from tfmir.flags import parse, to_argv
 from tfmir.params import MAX_SEED
 from tfmir.train import TrainCommand, make_missing_demo
-from tfmir.training.cluster import refuse_cluster
 
 if TYPE_CHECKING:
     from tfmir.experiments.queue import Job
@@ -71,6 +70,8 @@ def main(params: CompareParams) -> None:
     if params.stored:
         _rewrite(params)
     else:
+        from tfmir.training.cluster import refuse_cluster
+
         refuse_cluster("compare", "unset it")
         _compare(params)
 

@@ -12,7 +12,7 @@ import json
 import pathlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tfmir import command
 from tfmir.corpora.corpus import SPLITS
@@ -104,7 +104,7 @@ def _of_index(params: SearchParams) -> _Answer:
             raise UserError(f"--{name} and --index: the index is searched instead of a library: leave one of them out")
     index = (open_server if is_server(params.index) else open_index)(params.index)
     weights = parse_weights(params.weights, index.vocabulary, disentangled=bool(index.notions))
-    embed = _embedder(params, index.card)
+    embed = _embedder(params, index.weights_sha256, index.card.get("precision", "float32"))
     rows = index.rows_of(params.like)
     changed = index.changed_file(params.like, rows[0]) if rows else ""
     if changed and (params.run or params.endpoint):
@@ -127,7 +127,7 @@ def _of_index(params: SearchParams) -> _Answer:
     return _Answer(hits, weights, tags, index.notions)
 
 
-def _embedder(params: SearchParams, card: Mapping[str, Any]) -> Callable[[str], np.ndarray]:
+def _embedder(params: SearchParams, weights_sha256: str, precision: str) -> Callable[[str], np.ndarray]:
     """What gives the embedding of a file; refuses a run or a server of other weights than the index's at once."""
     if params.endpoint and params.run:
         raise UserError("--run and --endpoint: one of them embeds what is not in the index: leave the other out")
@@ -135,12 +135,12 @@ def _embedder(params: SearchParams, card: Mapping[str, Any]) -> Callable[[str], 
         from tfmir.serving.client import Client
 
         client = Client.of(params.endpoint, params.model)
-        client.refuse_other_weights(card["weights_sha256"])
+        client.refuse_other_weights(weights_sha256)
         return lambda path: client.embed_file(path).embedding
     if params.run:
         from tfmir.searching.embedder import run_embedder
 
-        return run_embedder(params.run, card)
+        return run_embedder(params.run, weights_sha256, precision)
     return _nobody
 
 

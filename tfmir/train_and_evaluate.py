@@ -14,7 +14,6 @@ from tfmir import command, evaluate, train
 from tfmir.errors import UserError
 from tfmir.fields import field
 from tfmir.flags import parse
-from tfmir.training.cluster import refuse_cluster
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +27,8 @@ class TrainAndEvaluateParams:
 
 def main(params: TrainAndEvaluateParams) -> None:
     """Trains or goes on training, then evaluates; the flags of both are looked at before anything is done."""
+    from tfmir.training.cluster import refuse_cluster
+
     refuse_cluster("train_and_evaluate", "give tfmir.train on each, and tfmir.evaluate on one of them afterwards")
     if not params.run:
         raise UserError("no run given: name it with --run=runs/<name>")

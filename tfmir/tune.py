@@ -17,7 +17,6 @@ from tfmir.errors import UserError
 from tfmir.fields import field, in_use
 from tfmir.params import RunParams, SystemParams, check_system
 from tfmir.train import DEMO_RECORDS, make_missing_demo
-from tfmir.training.cluster import refuse_cluster
 
 # The settings that can be searched over: those with a few values, and those with a range on a logarithmic scale.
 CHOICES: dict[str, tuple[object, ...]] = {
@@ -57,6 +56,8 @@ def main(params: TuneParams) -> None:
     _check(names, params)
     if params.settings.training.precision == "auto":
         raise UserError("--precision=auto: trials that each measure for themselves cannot be compared: say which")
+    from tfmir.training.cluster import refuse_cluster
+
     refuse_cluster("tune", "its trials are shared out by keras-tuner's own variables (README)")
     folders.require_writable("output", params.output)
     make_missing_demo(params.records)

@@ -135,7 +135,7 @@ def test_saves_and_restores(name, tiny, excerpts, vocabulary, tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "encoder"),
-    [("triplet_track", "inception"), ("classification_plain", "inception"), ("joint", "statistics")],
+    [("triplet_track", "statistics"), ("classification_plain", "inception"), ("joint", "statistics")],
 )  # with triplets, without, and with lists
 def test_two_replicas_take_the_same_steps_as_one(name, encoder, tiny, batch, two_replicas):
     """The global batch is two equal halves, as each replica compares the excerpts of its own. One replica gets one half

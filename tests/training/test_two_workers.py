@@ -38,17 +38,15 @@ def ended(processes):
             process.kill()
 
 
-@pytest.fixture
-def names(request):
-    """One system of each way to see a batch: excerpts one by one, pairs and triplets, lists. `--all_systems`: all."""
-    return systems.ALL if request.config.getoption("all_systems") else ("proxy", "triplet_track", "joint")
-
-
 def test_two_workers_take_the_same_steps_as_one_process(
-    names, records, repository, tmp_path, two_replicas, monkeypatch
+    request, records, repository, tmp_path, two_replicas, monkeypatch
 ):
-    """Ten steps, all in one pair of processes. One process has as many replicas: what a replica compares is its share
-    of the batch, on one machine as on two. (That two replicas equal one device is tests/model/test_system.py.)"""
+    """Ten steps of each of the nine, all in one pair of processes. One process has as many replicas: what a replica
+    compares is its share of the batch, on one machine as on two. (That two replicas equal one device is
+    tests/model/test_system.py; that two workers equal one process is also seen below.)"""
+    if not request.config.getoption("all_systems"):
+        pytest.skip("half a minute: --all_systems")
+    names = systems.ALL
     monkeypatch.chdir(repository)
     output = tmp_path / "weights.npz"
     words = [sys.executable, "-m", "tests.fixtures.every_system", records, str(output), *names]

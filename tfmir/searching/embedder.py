@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
@@ -15,24 +14,25 @@ from tfmir.run_directory import Run, trained_run
 Embed = Callable[[str], np.ndarray]
 
 
-def run_embedder(run: str, card: Mapping[str, Any]) -> Embed:
+def run_embedder(run: str, weights_sha256: str, precision: str) -> Embed:
     """A path -> float32 [dim]; TensorFlow is imported when a file is embedded, not before.
 
     Args:
       run: run directory.
-      card: of the index: its weights, and the precision that its songs were embedded in, as the file is.
+      weights_sha256: of the weights that the index was made with.
+      precision: that its songs were embedded in, as the file is.
 
     Raises:
       UserError: no such run, or one of other weights.
     """
     found = trained_run(run)
-    sha256, weights_sha256 = files.sha256(found.best_weights), card["weights_sha256"]
+    sha256 = files.sha256(found.best_weights)
     if sha256 != weights_sha256:
         raise UserError(
             f"--run={run} has the weights {sha256[:12]}…, the index was made with {weights_sha256[:12]}…: name the run "
             "that made it, or embed and index the library anew"
         )
-    return lambda path: _with_run(path, found, card.get("precision", "float32"))
+    return lambda path: _with_run(path, found, precision)
 
 
 def _with_run(path: str, run: Run, precision: str) -> np.ndarray:

@@ -178,7 +178,10 @@ def _tolerances(system: System, embedding: Any, precision: str) -> dict[str, np.
     norm of the difference, [batch, 1] and, of sub-spaces, [batch, notions]; of scores [batch, tags], each. What is dead
     is to stay dead."""
     embedding = tf.convert_to_tensor(embedding)
-    share = 0.0 if precision == "float32" else largest_difference(precision, system.params.encoder.depth + 1)
+    if precision == "float32":
+        columns = {"embedding": 1, "subspaces": system.notions, "scores": len(system.vocabulary.tags)}
+        return {what: np.full([len(embedding), of], _FLOAT32_TOLERANCE) for what, of in columns.items()}
+    share = largest_difference(precision, system.params.encoder.depth + 1)
     apart = share * tf.norm(embedding, axis=-1, keepdims=True)
     of_parts = tf.math.divide_no_nan(apart, subspace_norms(embedding, system.notions))
     with tf.GradientTape() as tape:
