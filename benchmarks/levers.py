@@ -14,11 +14,10 @@ from tfmir import command
 
 command.set_environment()
 
-import keras
 import tensorflow as tf
 
 from tfmir.model.encoder import build_encoder
-from tfmir.model.precision import computing_in
+from tfmir.model.precision import computing_in, learning_step
 from tfmir.params import EncoderParams, FeatureParams
 
 REPETITIONS, PLAIN = 5, "plain"
@@ -27,17 +26,8 @@ REPETITIONS, PLAIN = 5, "plain"
 def stepper(width: float, *, batch: int = 32, steps: int = 1, jit: bool = False) -> tuple[Callable[[], object], int]:
     """So many steps of forward, backward and Adam, and how many excerpts they take."""
     encoder = build_encoder(EncoderParams(width_multiplier=width), FeatureParams())
-    optimizer = keras.optimizers.Adam(1e-4)
-    optimizer.build(encoder.trainable_variables)
     excerpts = tf.random.stateless_uniform([batch, 129, 128], [0, 0])
-
-    def step() -> tf.Tensor:
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(tf.square(tf.cast(encoder(excerpts, training=True), tf.float32)))
-        optimizer.apply(tape.gradient(loss, encoder.trainable_variables))
-        return loss
-
-    compiled = tf.function(step, jit_compile=jit)
+    compiled = tf.function(learning_step(encoder, excerpts), jit_compile=jit)
 
     @tf.function
     def several() -> tf.Tensor:

@@ -26,7 +26,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfmir.model.encoder import build_encoder
-from tfmir.model.precision import computing_in
+from tfmir.model.precision import computing_in, learning_step
 from tfmir.params import EncoderParams, FeatureParams
 
 try:
@@ -94,20 +94,8 @@ def torch_encoder(params: EncoderParams) -> Any:
 
 def of_tensorflow(encoder: keras.Model, excerpts: np.ndarray, *, training: bool) -> Step:
     x = tf.constant(excerpts)
-    if not training:
-        run = tf.function(lambda: encoder(x, training=False))
-        return lambda: run().numpy()
-    optimizer = keras.optimizers.Adam(1e-4)
-    optimizer.build(encoder.trainable_variables)
-
-    @tf.function
-    def learn() -> tf.Tensor:
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(tf.square(tf.cast(encoder(x, training=True), tf.float32)))
-        optimizer.apply(tape.gradient(loss, encoder.trainable_variables))
-        return loss
-
-    return lambda: learn().numpy()
+    step = tf.function(learning_step(encoder, x) if training else lambda: encoder(x, training=False))
+    return lambda: step().numpy()
 
 
 def of_torch(encoder: Any, excerpts: np.ndarray, *, training: bool, precision: str) -> Step:

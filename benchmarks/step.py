@@ -16,12 +16,11 @@ from tfmir import command
 
 command.set_environment()
 
-import keras
 import tensorflow as tf
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
 from tfmir.model.encoder import build_encoder
-from tfmir.model.precision import computing_in
+from tfmir.model.precision import computing_in, learning_step
 from tfmir.params import EncoderParams, FeatureParams
 
 STEPS, SHOWN = 5, 12
@@ -35,17 +34,8 @@ def main() -> None:
     given = parser.parse_args()
     with computing_in(given.precision):
         encoder = build_encoder(EncoderParams(width_multiplier=given.width), FeatureParams())
-    optimizer = keras.optimizers.Adam(1e-4)
-    optimizer.build(encoder.trainable_variables)
     excerpts = tf.random.stateless_uniform([given.batch, 129, 128], [0, 0])
-
-    @tf.function
-    def learn() -> tf.Tensor:
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(tf.square(tf.cast(encoder(excerpts, training=True), tf.float32)))
-        optimizer.apply(tape.gradient(loss, encoder.trainable_variables))
-        return loss
-
+    learn = tf.function(learning_step(encoder, excerpts))
     learn()
     learn()
     with tempfile.TemporaryDirectory() as folder:

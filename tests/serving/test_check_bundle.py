@@ -12,7 +12,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from tfmir.model.build import build_system
-from tfmir.model.folding import folded
+from tfmir.model.folding import for_inference
 from tfmir.params import EncoderParams, NetworkParams, SystemParams
 from tfmir.serving import check_bundle
 from tfmir.serving.bundle import _expectations, _tolerances
@@ -195,7 +195,7 @@ def test_every_kind_of_system_and_precision_passes_its_own_check(switches, preci
     system = build_system(NetworkParams(encoder, switches), Vocabulary.from_dict({"genre": ["a", "b"], "mood": ["x"]}))
     if switches.system == "triplet":
         system.prototypes.vectors.assign(np.random.default_rng(0).random([3, 16]))
-    served = signatures(system if precision == "float32" else folded(system, precision=precision))
+    served = signatures(for_inference(system, precision))
     arrays = _expectations(system, precision)
     probe = {key.split("/")[1]: value for key, value in arrays.items() if key.startswith("sine_3/")}
     card = {"notions": {"genre": ["a", "b"], "mood": ["x"]}, "system": dataclasses.asdict(switches)}

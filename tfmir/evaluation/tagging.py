@@ -59,7 +59,7 @@ def macro_auc(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np
     Returns:
       float64 [samples]; NaN where no tag has both classes.
     """
-    tags = [_bins(labels[:, tag], scores[:, tag]) for tag in range(labels.shape[1]) if 0 < labels[:, tag].mean() < 1]
+    tags = [_bins(labels[:, tag], scores[:, tag]) for tag in np.flatnonzero(_both_classes(labels))]
     found = []
     for start in range(0, weights.shape[1] if tags else 0, _BLOCK):
         block = np.ascontiguousarray(weights[:, start : start + _BLOCK], np.float32)

@@ -7,7 +7,7 @@ import numpy as np
 from tfmir.errors import UserError
 from tfmir.model.build import build_system
 from tfmir.model.checkpoint import load_weights
-from tfmir.model.folding import folded
+from tfmir.model.folding import for_inference
 from tfmir.model.system import System
 from tfmir.model.triplet import TripletSystem
 from tfmir.run_directory import Run
@@ -33,7 +33,7 @@ def load_system(run: Run, *, tagging: bool = True, precision: str = "float32") -
             f"--run={run.path}: its tag prototypes are not there yet, they are made when training ends: give its train "
             "command again, which goes on where it stopped"
         )
-    return system if precision == "float32" else folded(system, precision=precision)
+    return for_inference(system, precision)
 
 
 def lacks_prototypes(system: System) -> bool:

@@ -4,7 +4,7 @@
     folded:     x * (w · factor) + (offset − mean · factor),   factor = scale / √(variance + ε)
 
 In float32 TensorFlow fuses the two by itself, and nothing is gained. In bfloat16 it does not, and the normalisation
-costs as much as the convolutions at a quarter of the width (docs/speed.md).
+costs as much as the convolutions at a quarter of the width (BUILD_NOTES.md, "Precision").
 """
 
 from __future__ import annotations
@@ -15,6 +15,11 @@ import numpy as np
 
 from tfmir.model.build import build_system
 from tfmir.model.system import System
+
+
+def for_inference(system: System, precision: str) -> System:
+    """The system that computes in a precision: itself in float32, else folded."""
+    return system if precision == "float32" else folded(system, precision=precision)
 
 
 def folded(system: System, *, precision: str) -> System:

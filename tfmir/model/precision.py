@@ -57,6 +57,28 @@ def resolved(precision: str, params: NetworkParams, *, training: bool) -> str:
     return chosen
 
 
+def learning_step(encoder: keras.Model, excerpts: tf.Tensor) -> Callable[[], tf.Tensor]:
+    """A training step of an encoder alone, on the same excerpts each time: what is measured, here and in benchmarks.
+
+    Args:
+      encoder: as `build_encoder` gives it.
+      excerpts: float32 [batch, frames, mels].
+
+    Returns:
+      Forward, backward and Adam, to be compiled: no arguments -> the loss, float32 scalar.
+    """
+    optimizer = keras.optimizers.Adam(1e-4)
+    optimizer.build(encoder.trainable_variables)
+
+    def step() -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(tf.cast(encoder(excerpts, training=True), tf.float32)))
+        optimizer.apply(tape.gradient(loss, encoder.trainable_variables))
+        return loss
+
+    return step
+
+
 def _ratio(other: str, params: NetworkParams, *, training: bool) -> float:
     """Time of a step in `other` over that in float32."""
     steps = {precision: _step(params, precision, training=training) for precision in ("float32", other)}
@@ -77,19 +99,5 @@ def _step(params: NetworkParams, precision: str, *, training: bool) -> Callable[
     bare = params.encoder if training else params.encoder.without_normalisation
     with computing_in(precision):
         encoder = build_encoder(bare, features)
-        optimizer = keras.optimizers.Adam()
-    optimizer.build(encoder.trainable_variables)
-
-    @tf.function
-    def learn() -> tf.Tensor:
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(tf.square(tf.cast(encoder(excerpts, training=True), tf.float32)))
-        optimizer.apply(tape.gradient(loss, encoder.trainable_variables))
-        return loss
-
-    @tf.function
-    def embed() -> tf.Tensor:
-        return tf.reduce_sum(encoder(excerpts, training=False))
-
-    step = learn if training else embed
+    step = tf.function(learning_step(encoder, excerpts) if training else lambda: encoder(excerpts, training=False))
     return lambda: step().numpy()

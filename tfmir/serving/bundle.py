@@ -20,7 +20,7 @@ from tfmir.data.features import excerpts, log_mel
 from tfmir.errors import UserError
 from tfmir.inference.audio import embed_waveforms
 from tfmir.model.arithmetic import largest_difference
-from tfmir.model.folding import folded
+from tfmir.model.folding import for_inference
 from tfmir.model.subspaces import subspace_norms
 from tfmir.model.system import System
 from tfmir.run_directory import Run
@@ -71,8 +71,7 @@ def write_bundle(
         shutil.rmtree(temporary, ignore_errors=True)
         try:
             card = run_card(run, precision=precision)
-            served = system if precision == "float32" else folded(system, precision=precision)
-            _save(served, temporary, card | {"name": name, "version": int(final.name)})
+            _save(for_inference(system, precision), temporary, card | {"name": name, "version": int(final.name)})
             _check(system, temporary, precision)
             temporary.rename(final)
         finally:
