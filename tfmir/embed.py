@@ -97,13 +97,14 @@ def _precision(params: EmbedParams, run: Run) -> str:
     """Of all workers: they are as good as one."""
     if params.precision != "auto":
         return params.precision
+    from tfmir.catalogue.embeddings import precision_of
     from tfmir.catalogue.output import announced
     from tfmir.model.precision import resolved
     from tfmir.preparation.resumable import STATE
 
     before = announced(files.to_path(params.folder)).get("card")
     if before:
-        return str(before.get("precision", "float32"))
+        return precision_of(before)
     kept = files.to_path(params.folder) / STATE / "precision"  # beside the parts that are finished
     if not kept.exists():
         files.write_text(kept, resolved("auto", run.params.network, training=False))

@@ -112,9 +112,8 @@ def _embedder(params: PageParams, index: Index) -> Embedder | None:
         return None
     from tfmir.run_directory import trained_run
 
-    precision = index.card.get("precision", "float32")
     run = trained_run(params.run)
-    return RunEmbedder(run, index=params.index, weights_sha256=index.weights_sha256, precision=precision)
+    return RunEmbedder(run, index=params.index, weights_sha256=index.weights_sha256, precision=index.precision)
 
 
 if __name__ == "__main__":

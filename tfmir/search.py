@@ -104,7 +104,7 @@ def _of_index(params: SearchParams) -> _Answer:
             raise UserError(f"--{name} and --index: the index is searched instead of a library: leave one of them out")
     index = (open_server if is_server(params.index) else open_index)(params.index)
     weights = parse_weights(params.weights, index.vocabulary, disentangled=bool(index.notions))
-    embed = _embedder(params, index.weights_sha256, index.card.get("precision", "float32"))
+    embed = _embedder(params, index.weights_sha256, index.precision)
     rows = index.rows_of(params.like)
     changed = index.changed_file(params.like, rows[0]) if rows else ""
     if changed and (params.run or params.endpoint):

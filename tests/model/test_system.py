@@ -140,8 +140,9 @@ def test_saves_and_restores(name, tiny, excerpts, vocabulary, tmp_path):
 def test_two_replicas_take_the_same_steps_as_one(name, encoder, tiny, batch, two_replicas):
     """The global batch is two equal halves, as each replica compares the excerpts of its own. One replica gets one half
     if it forms triplets, all of them here, and else the whole batch. (The unbiased variance of the moving moments tells
-    half the excerpts from all, but not half of the many positions that convolutions have.) There a list has every excerpt of another track
-    twice: targets and predictions are halved, so the cross-entropy is log 2 larger and no gradient is.
+    half the excerpts from all, but not half of the many positions that convolutions have.) There a list has every
+    excerpt of another track twice: targets and predictions are halved, so the cross-entropy is log 2 larger and no
+    gradient is.
 
     Adam divides by the gradient's own size, so rounding of a tiny gradient may move a weight by a share of the
     learning rate: with 1e-3 a tolerance of 1e-4 is a tenth of one step."""

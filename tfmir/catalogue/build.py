@@ -17,7 +17,16 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from tfmir import files
-from tfmir.catalogue.embeddings import EXCERPTS, MARK, SCHEMA_VERSION, column_names, is_whole, read_mark, read_table
+from tfmir.catalogue.embeddings import (
+    EXCERPTS,
+    MARK,
+    SCHEMA_VERSION,
+    column_names,
+    is_whole,
+    precision_of,
+    read_mark,
+    read_table,
+)
 from tfmir.catalogue.output import refuse_what_is_not_ours
 from tfmir.catalogue.parts import Job, Part, PartResult, make_parts, part_file
 from tfmir.catalogue.publishing import NO_LABELS, Labels, Source, finish, publish, shard_span
@@ -152,7 +161,7 @@ def _known(
 
 
 def _refuse_other_weights(folder: files.Path, said: Mapping[str, Any], job: Job) -> None:
-    found, precision = said["weights_sha256"], said["card"].get("precision", "float32")
+    found, precision = said["weights_sha256"], precision_of(said["card"])
     if found != job.weights_sha256:
         raise UserError(
             f"--output={folder} holds embeddings of other weights (sha256 {found[:12]}…) than --run={job.run} has "

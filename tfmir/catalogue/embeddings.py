@@ -160,6 +160,11 @@ def column_names(path: str | os.PathLike[str]) -> list[str]:
     return list(_opened(path).schema_arrow.names)
 
 
+def precision_of(card: Mapping[str, Any]) -> str:
+    """In which precision a set was embedded, by its run's card; sets from before there was a choice: float32."""
+    return str(card.get("precision", "float32"))
+
+
 def metadata_of(card: Mapping[str, Any], weights_sha256: str) -> dict[bytes, bytes]:
     """What every shard says of itself."""
     return {WEIGHTS_KEY: weights_sha256.encode(), CARD_KEY: json.dumps(card, sort_keys=True).encode()}

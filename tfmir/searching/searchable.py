@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from tfmir.catalogue.embeddings import precision_of
 from tfmir.corpora.spelling import composed
 from tfmir.inference.subspaces import unit_rows
 from tfmir.searching.paths import found_path, is_same, names_below
@@ -60,6 +61,7 @@ class Searchable(abc.ABC):
       tags: full names, in the order of the tracks' scores.
       library: folder or URL of the catalogue.
       weights_sha256: of the run's weights.
+      precision: of the arithmetic behind the catalogue's embeddings; queries are embedded in the same.
 
     Args:
       header: has `card`, `library` and `weights_sha256`.
@@ -72,6 +74,7 @@ class Searchable(abc.ABC):
         self.tags: tuple[str, ...] = tuple(self.card["tags"])
         self.library: str = header["library"]
         self.weights_sha256: str = header["weights_sha256"]
+        self.precision = precision_of(self.card)
 
     @abc.abstractmethod
     def __len__(self) -> int: ...
