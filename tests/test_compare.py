@@ -180,7 +180,7 @@ def test_the_stored_comparison_is_written_again_from_any_folder_without_a_run(
     monkeypatch.chdir(tmp_path)
     called(
         "compare",
-        f"--stored={repository}/docs/comparison/report.json",
+        f"--stored={repository}/docs/comparison/sparse/report.json",
         "--published=docs/comparison/published.csv",
         "--output=x",
     )

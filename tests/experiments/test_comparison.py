@@ -181,12 +181,14 @@ def test_a_stored_comparison_is_written_again_with_the_papers_figures(runs, repo
     assert rows(text, "Table 4: triplets of tracks and of listeners")["triplet"]["human, published"] == "0.820"
 
 
-def test_the_stored_comparison_is_whole_and_its_tables_are_those_of_its_report(repository, tmp_path):
+@pytest.mark.parametrize("folder", ["sparse", "inception"])
+def test_the_stored_comparisons_are_whole_and_their_tables_are_those_of_their_reports(folder, repository, tmp_path):
     """Every figure that the tables show is kept for every seed of every system."""
-    results = load_results(str(repository / "docs/comparison/report.json"))
+    stored = repository / "docs/comparison" / folder
+    results = load_results(str(stored / "report.json"))
     trained = set(results.switches) - set(results.aliases)
     for of_systems in results.labels.columns.values():
         assert set(of_systems) == trained
     published = load_published(str(repository / "docs/comparison/published.csv"))
-    text = rewrite(str(repository / "docs/comparison/report.json"), tmp_path, published=published)
-    assert (repository / "docs/comparison/report.md").read_text().startswith(f"# Comparison\n\n{text.rstrip()}")
+    text = rewrite(str(stored / "report.json"), tmp_path, published=published)
+    assert (stored / "report.md").read_text().startswith(f"# Comparison\n\n{text.rstrip()}")
