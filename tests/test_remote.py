@@ -171,8 +171,8 @@ def test_audio_records_and_runs_in_the_store(store, endpoint, audio_folder, reco
     train = [
         "--records=s3://music/records/tiny",
         "--run=s3://music/runs/tiny",
+        "--encoder=statistics",
         "--width_multiplier=0.0625",
-        "--blocks=1",
     ]
     train += ["--embedding_dim=16", "--batch_size=4", "--excerpts_per_read=2", "--shuffle_buffer=8"]
     once = python(endpoint, "-m", "tfmir.train", *train, "--epochs=1")

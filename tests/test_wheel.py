@@ -64,7 +64,7 @@ def test_it_prepares_the_demo_trains_two_steps_and_searches_in_an_empty_folder(e
     assert pathlib.Path(where).is_relative_to(folder.parent)
     demo = ["--flagfile=launch/proxy.flags", "--flagfile=launch/demo.flags"]
     call(folder, python, "-m", "tfmir.prepare", "--corpus=demo", "--demo_scale=0.02", "--workers=2")
-    tiny = ["--width_multiplier=0.0625", "--blocks=1", "--batch_size=4", "--steps_per_epoch=2", "--epochs=1"]
+    tiny = ["--encoder=statistics", "--width_multiplier=0.0625", "--batch_size=4", "--steps_per_epoch=2", "--epochs=1"]
     call(folder, python, "-m", "tfmir.train", *demo, *tiny)
     found = call(folder, python, "-m", "tfmir.search", "--run=runs/proxy", "--like=test/00002.flac", "--weights=mood=1")
     assert "like test/00002.flac" in found

@@ -1,7 +1,7 @@
 """Trains and evaluates several systems with several seeds, and puts them side by side as the paper does.
 
     python -m tfmir.compare --flagfile=launch/compare.flags
-    python -m tfmir.compare --stored=docs/comparison/report.json --output=again
+    python -m tfmir.compare --stored=docs/comparison/sparse/report.json --output=again
 
 Every run is `<output>/<system>-<seed>`, trained by the train command and evaluated by the evaluate command; finished
 ones are reused. Interrupted, the same command goes on where it stopped. Writes report.md, report.json and figures/.
