@@ -181,7 +181,7 @@ def test_a_stored_comparison_is_written_again_with_the_papers_figures(runs, repo
     assert rows(text, "Table 4: triplets of tracks and of listeners")["triplet"]["human, published"] == "0.820"
 
 
-@pytest.mark.parametrize("folder", ["sparse", "inception"])
+@pytest.mark.parametrize("folder", ["sparse", "complete", "inception"])
 def test_the_stored_comparisons_are_whole_and_their_tables_are_those_of_their_reports(folder, repository, tmp_path):
     """Every figure that the tables show is kept for every seed of every system."""
     stored = repository / "docs/comparison" / folder
