@@ -130,18 +130,19 @@ def pytest_addoption(parser):
     parser.addoption("--all_systems", action="store_true", help="two workers train all nine systems, too")
 
 
-SERVING = {f"tests/serving/test_{name}.py" for name in ("bundle", "check_bundle", "served")}
+TOGETHER = {f"tests/serving/test_{name}.py": "bundle" for name in ("bundle", "check_bundle", "served")}
+TOGETHER |= {f"tests/data/test_{name}.py": "librosa" for name in ("audio", "features")}
 
 
 def pytest_itemcollected(item):
     """Each file's tests go to one process, which builds its fixtures once; README's blocks are run by one as well.
 
-    Those of every system are long and share little: they are dealt one by one. Files that serve
-    the bundle go together. Marked here, and not in `pytest_collection_modifyitems`, where pytest-xdist may have
-    read the marks already.
+    Those of every system are long and share little: they are dealt one by one. Files that serve the bundle go together,
+    and those that wait for librosa to compile itself. Marked here, and not in `pytest_collection_modifyitems`, where
+    pytest-xdist may have read the marks already.
     """
     name = "readme" if "readme" in getattr(item, "fixturenames", ()) else str(item.path.relative_to(REPOSITORY))
-    name = "bundle" if name in SERVING else name
+    name = TOGETHER.get(name, name)
     name = item.name if item.path.name == "test_every_system.py" else name
     item.add_marker(pytest.mark.xdist_group(name))
 
