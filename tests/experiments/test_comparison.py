@@ -192,3 +192,16 @@ def test_the_stored_comparisons_are_whole_and_their_tables_are_those_of_their_re
     published = load_published(str(repository / "docs/comparison/published.csv"))
     text = rewrite(str(stored / "report.json"), tmp_path, published=published)
     assert (stored / "report.md").read_text().startswith(f"# Comparison\n\n{text.rstrip()}")
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/comparison/README.md"])
+def test_the_findings_that_people_read_are_those_of_the_stored_comparisons(page, repository):
+    """A row a primary contrast: the verdict, the difference and its interval in each comparison."""
+    rows_of_page = [line for line in (repository / page).read_text().splitlines() if line.startswith("| ")]
+    for folder in ("sparse", "complete", "inception"):
+        results = load_results(str(repository / "docs/comparison" / folder / "report.json"))
+        for finding in results.labels.contrasts:
+            if finding.contrast.primary:
+                said = f"{finding.difference:+.3f} [{finding.low:+.3f}, {finding.high:+.3f}]"
+                row = next(line for line in rows_of_page if line.startswith(f"| {finding.contrast.claim} |"))
+                assert f"{finding.verdict} {said}" in row.replace("*", ""), (folder, finding.contrast.id)
