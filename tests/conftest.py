@@ -127,7 +127,7 @@ def snapshot():
 
 
 def pytest_addoption(parser):
-    parser.addoption("--all_systems", action="store_true", help="two workers train all nine systems, too")
+    parser.addoption("--all_systems", action="store_true", help="the long tests of two workers, too")
 
 
 TOGETHER = {f"tests/serving/test_{name}.py": "bundle" for name in ("bundle", "check_bundle", "served")}

@@ -62,9 +62,11 @@ def test_two_workers_take_the_same_steps_as_one_process(
 
 @pytest.mark.parametrize("system", ["triplet_track"])  # pairs, random negatives, prototypes, small last batches
 def test_workers_killed_twice_and_resumed_end_as_one_process_does(
-    system, records, repository, tmp_path, two_replicas, monkeypatch
+    request, system, records, repository, tmp_path, two_replicas, monkeypatch
 ):
     """The chief is asked to end, then the other worker is killed; the same command goes on each time."""
+    if not request.config.getoption("all_systems"):
+        pytest.skip("a minute: --all_systems, which .ci/run asks for")
     monkeypatch.chdir(repository)
     flags = [f"--flagfile=launch/{system}.flags", *every_system.TINY, "--epochs=4", "--steps_per_epoch=12"]
     run = tmp_path / "run"
