@@ -48,7 +48,6 @@ def test_a_flag_file_trains_evaluates_exports_and_serves(
     for signature in ("embed", *notions):
         assert np.isfinite(served[signature](waveform=wave)["embedding"]).all()
 
-    if not notions:  # those with notions are searched in test_search.py
-        capsys.readouterr()
-        called("search", f"--run={run}", "--library=test", "--like=03.flac", "--top=3", "--json")
-        assert len(json.loads(capsys.readouterr().out)["results"]) == 3
+    capsys.readouterr()
+    called("search", f"--run={run}", "--library=test", "--like=03.flac", "--top=3", "--json")
+    assert len(json.loads(capsys.readouterr().out)["results"]) == 3

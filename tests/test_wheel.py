@@ -58,12 +58,15 @@ def test_it_holds_every_module_and_every_file_that_comes_with_tfmir(wheel, repos
     )
 
 
-def test_it_prepares_the_demo_and_trains_two_steps_in_an_empty_folder(elsewhere):
+def test_it_prepares_the_demo_trains_two_steps_and_searches_in_an_empty_folder(elsewhere):
     folder, python = elsewhere
     where = call(folder, python, "-c", "import tfmir; print(tfmir.__file__)").strip()
     assert pathlib.Path(where).is_relative_to(folder.parent)
     demo = ["--flagfile=launch/proxy.flags", "--flagfile=launch/demo.flags"]
     call(folder, python, "-m", "tfmir.prepare", "--corpus=demo", "--demo_scale=0.02", "--workers=2")
     tiny = ["--encoder=statistics", "--width_multiplier=0.0625", "--batch_size=4", "--steps_per_epoch=2", "--epochs=1"]
-    assert "weights in runs/proxy/best.weights.h5" in call(folder, python, "-m", "tfmir.train", *demo, *tiny)
+    call(folder, python, "-m", "tfmir.train", *demo, *tiny)
+    found = call(folder, python, "-m", "tfmir.search", "--run=runs/proxy", "--like=test/00002.flac", "--weights=mood=1")
+    assert "like test/00002.flac" in found
+    assert "1.  test/" in found
     assert {path.name for path in folder.iterdir()} == {"audio", "runs", "tfrecords"}
