@@ -54,7 +54,7 @@ def decode(path: str, *, sample_rate: int, max_secs: float | None = None) -> np.
         raise AudioError(f"cannot be decoded ({type(error).__name__}: {error})") from error
     if not sound.mono.size:
         raise AudioError(_NO_SAMPLES)
-    if not np.isfinite(sound.mono).all():
+    if not np.isfinite([sound.mono.min(), sound.mono.max()]).all():  # NaN is both; half the time of asking every one
         raise AudioError(f"{np.count_nonzero(~np.isfinite(sound.mono))} samples are NaN or infinite")
     return _resample(sound.mono, sound.rate, sample_rate)
 

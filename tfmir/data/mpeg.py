@@ -20,6 +20,7 @@ _KBITS = {  # by (version 1, layer)
     (False, 3): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
 _HEADERS = (b"Xing", b"Info", b"VBRI")
+_TAGS = (b"TAG", b"ID3", b"APE")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,31 +53,24 @@ def count(data: bytes) -> Length | None:
     What lies between frames (ID3 and APE tags, damage) is skipped; frames of another sample rate are not counted.
     """
     position, first, samples, has_header = _after_id3(data, 0), None, 0, False
+    frame = _frame(data[position : position + 4])
     while position < len(data) - 4:
-        frame = _frame(data[position : position + 4])
         after = position + frame.size if frame else 0
-        ends = after >= len(data) - 4
-        if not frame or (first and frame.rate != first.rate) or not (ends or _is_start(data, after)):
+        following = _frame(data[after : after + 4]) if frame else None
+        ends = following or after >= len(data) - 4 or data[after : after + 3] in _TAGS
+        if not frame or (first and frame.rate != first.rate) or not ends:
             position = data.find(b"\xff", _after_id3(data, position + 1))
             if position < 0:
                 break
+            frame = _frame(data[position : position + 4])
             continue
         if first is None:
             first = frame
             has_header = any(name in data[position:after] for name in _HEADERS)
             samples -= frame.samples if has_header else 0
         samples += frame.samples
-        position = after
+        position, frame = after, following
     return Length(samples, first.rate, has_header) if first else None
-
-
-def _is_start(data: bytes, position: int) -> bool:
-    """Whether another frame, or a tag, begins here."""
-    return _frame(data[position : position + 4]) is not None or data[position : position + 3] in (
-        b"TAG",
-        b"ID3",
-        b"APE",
-    )
 
 
 @functools.lru_cache(maxsize=4096)
