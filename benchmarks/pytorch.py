@@ -6,6 +6,9 @@
 Every convolution, normalisation and pooling is there in both, with equally many parameters, which is checked; images
 are channels-last in both; both have all threads. PyTorch's Adam is the fused one. In bfloat16 PyTorch trains under
 autocast and infers with weights in bfloat16. Where PyTorch is not installed, nothing is measured.
+
+PyTorch gives large tensors back to the system after every step and meets page faults in the next. Where glibc keeps the
+memory, that goes away: MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=16000000000 python benchmarks/pytorch.py …
 """
 
 import argparse

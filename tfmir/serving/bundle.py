@@ -14,6 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from tqdm import tqdm
 
 from tfmir import files
 from tfmir.data.features import excerpts, log_mel
@@ -71,8 +72,9 @@ def write_bundle(
         shutil.rmtree(temporary, ignore_errors=True)
         try:
             card = run_card(run, precision=precision)
-            _save(for_inference(system, precision), temporary, card | {"name": name, "version": int(final.name)})
-            _check(system, temporary, precision)
+            card |= {"name": name, "version": int(final.name)}
+            count = _save(for_inference(system, precision), temporary, card)
+            _check(system, temporary, precision, count)
             temporary.rename(final)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -96,13 +98,14 @@ def _next_version(folder: pathlib.Path) -> int:
     return max((int(path.name) for path in folder.glob("*") if path.name.isdigit()), default=0) + 1
 
 
-def _save(system: System, path: pathlib.Path, card: dict[str, Any]) -> None:
-    """The SavedModel, its card, and its warm-up requests.
+def _save(system: System, path: pathlib.Path, card: dict[str, Any]) -> int:
+    """The SavedModel, its card, and its warm-up requests; returns how many signatures it has.
 
     The archive tracks the weights that its functions use by itself; `track` would store each of them twice.
     """
     served = signatures(system)
-    card = bundle_card(card, {name: _tensors(function) for name, function in served.items()})
+    tensors = {name: _tensors(function) for name, function in tqdm(served.items(), desc="trace", unit="signature")}
+    card = bundle_card(card, tensors)
     served["model_info"] = model_info(json.dumps(card))
     archive = keras.export.ExportArchive()
     for name, function in served.items():
@@ -112,6 +115,7 @@ def _save(system: System, path: pathlib.Path, card: dict[str, Any]) -> None:
     files.write_text(path / "assets/README.md", card_text(card))
     inputs = {name: tuple(_tensors(function)["inputs"]) for name, function in served.items()}
     write_warmup(path, card["name"], inputs, system.params.features)
+    return len(served)
 
 
 def _tensors(function: Signature) -> dict[str, dict[str, list[Any]]]:
@@ -129,16 +133,25 @@ def _tensor(spec: tf.TensorSpec) -> list[Any]:
     return [spec.dtype.name, spec.shape.as_list()]
 
 
-def _check(system: System, bundle: pathlib.Path, precision: str) -> None:
-    """Serves the probes in a fresh process that knows neither tfmir nor tensorflow-io."""
+def _check(system: System, bundle: pathlib.Path, precision: str, count: int) -> None:
+    """Serves the probes from so many signatures in a fresh process that knows neither tfmir nor tensorflow-io."""
     with tempfile.TemporaryDirectory() as folder:
         probes = f"{folder}/probes.npz"
         np.savez(probes, **_expectations(system, precision))
         command = [sys.executable, str(_CHECK_SCRIPT), str(bundle), probes]
-        result = subprocess.run(command, capture_output=True, text=True, check=False)
-    if result.returncode:
-        raise UserError(f"the bundle does not serve what the training model computes:\n{result.stderr[-2000:]}")
-    print(result.stdout.strip())
+        with (
+            open(f"{folder}/errors", "w+") as errors,
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
+        ):
+            try:
+                served = [line.strip() for line in tqdm(process.stdout, total=count, desc="check", unit="signature")]
+                if process.wait():
+                    errors.seek(0)
+                    found = errors.read()[-2000:]
+                    raise UserError(f"the bundle does not serve what the training model computes:\n{found}")
+            finally:
+                process.kill()
+    print(f"checked {len(served)} signatures: {', '.join(sorted(served))}")
 
 
 def _expectations(system: System, precision: str) -> dict[str, Any]:
