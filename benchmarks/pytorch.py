@@ -7,13 +7,15 @@ Every convolution, normalisation and pooling is there in both, with equally many
 are channels-last in both; both have all threads. PyTorch's Adam is the fused one. In bfloat16 PyTorch trains under
 autocast and infers with weights in bfloat16. Where PyTorch is not installed, nothing is measured.
 
-PyTorch gives large tensors back to the system after every step and meets page faults in the next. Where glibc keeps the
-memory, that goes away: MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=16000000000 python benchmarks/pytorch.py …
+PyTorch gives large tensors back to the system after every step and meets page faults in the next; how many is printed.
+Where glibc keeps the memory, there are none: MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=16000000000 python
+benchmarks/pytorch.py …
 """
 
 import argparse
 import functools
 import os
+import resource
 import statistics
 import sys
 import time
@@ -141,20 +143,28 @@ def compare(given: argparse.Namespace, *, precision: str, training: bool, batch_
         "pytorch": of_torch(theirs, excerpts, training=training, precision=precision),
     }
     times: dict[str, list[float]] = {name: [] for name in steps}
+    faults: dict[str, list[int]] = {name: [] for name in steps}
     for repetition in range(given.repetitions + 2):
         for name, step in steps.items():
-            start = time.perf_counter()
+            start, before = time.perf_counter(), page_faults()
             step()
             if repetition >= 2:  # traced, compiled, warm
                 times[name].append(time.perf_counter() - start)
+                faults[name].append(page_faults() - before)
     ratio = statistics.median(b / a for a, b in zip(times["tensorflow"], times["pytorch"], strict=True))
     rates = {name: given.batch / statistics.median(of) for name, of in times.items()}
     what = f"{'training' if training else 'forward'}, {precision}, {'with' if batch_norm else 'without'} normalisation"
     print(
         f"{what:45s} {rates['tensorflow']:6.1f} excerpts/s, PyTorch {rates['pytorch']:6.1f}: "
-        f"PyTorch takes {ratio:.2f} times as long ({counts[0]:,} parameters)",
+        f"PyTorch takes {ratio:.2f} times as long ({counts[0]:,} parameters; page faults a step "
+        f"{statistics.median(faults['tensorflow']):.0f}, PyTorch {statistics.median(faults['pytorch']):.0f})",
         flush=True,
     )
+
+
+def page_faults() -> int:
+    """Of this process, so far, that needed no disk."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 
 
 def main() -> None:
