@@ -9,7 +9,6 @@ calls it, and as `search` does (with the child). CPU time is that of the process
 process that embeds 10-minute stereo songs.
 """
 
-import argparse
 import os
 import pathlib
 import resource
@@ -29,6 +28,7 @@ from tfmir import command
 
 command.set_environment()
 
+import frame
 import numpy as np
 import soundfile
 import tensorflow as tf
@@ -77,10 +77,10 @@ WAYS: dict[str, Callable[[System, Sequence[str]], list[np.ndarray]]] = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--songs", type=int, default=16)
+    parser = frame.parser(__doc__)
+    parser.add_argument("--songs", type=frame.positive, default=16)
     parser.add_argument("--widths", default="0.25,1")
-    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--repetitions", type=frame.positive, default=5)
     parser.add_argument("--peak", default="", help="only embed these files, with --way and the first width")
     parser.add_argument("--way", default="new, worker", choices=WAYS)
     given = parser.parse_args()
@@ -152,4 +152,4 @@ def memory(paths: Sequence[str], widths: Sequence[float]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    frame.run(main)

@@ -9,12 +9,16 @@ One epoch of every system in turn, the first of which is traced and does not cou
 import argparse
 import statistics
 import time
+import warnings
 
 from tfmir import command
 
 command.set_environment()
 
+import frame
+
 from tfmir.data.pipeline import training_set, validation_set
+from tfmir.errors import UserError
 from tfmir.flags import parse
 from tfmir.train import TrainCommand
 from tfmir.training.asked import asked_run
@@ -27,6 +31,8 @@ class Trained:
     def __init__(self, name: str, given: argparse.Namespace):
         words = ["tfmir.train", f"--flagfile={given.settings}", f"--flagfile=launch/{name}.flags"]
         settings = parse([*words, f"--records={given.records}"], TrainCommand).settings
+        if settings.training.precision == "auto":
+            raise UserError(f"{given.settings}: --precision=auto is another one on another machine: say which")
         self.run, self.manifest = asked_run(f"runs/epochs-{name}", settings, given.records)
         self.steps = steps_per_epoch(self.run.params, self.manifest.splits["train"].tracks)
         self.system, self.epochs = _compiled(self.run, self.manifest), 0
@@ -42,12 +48,15 @@ class Trained:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = frame.parser(__doc__)
     parser.add_argument("--records", default="tfrecords/demo")
     parser.add_argument("--settings", default="launch/demo.flags", help="a flag file that all systems share")
     parser.add_argument("--systems", default="classification,proxy,joint", help="flag files in launch/")
-    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--repetitions", type=frame.positive, default=5)
     given = parser.parse_args()
+    if frame.is_missing(given.records, "make demo makes the demo's, or name others with --records"):
+        return
+    warnings.filterwarnings("ignore", message="Your input ran out of data")  # as in training
     systems = {name: Trained(name, given) for name in given.systems.split(",")}
     times: dict[str, list[float]] = {name: [] for name in systems}
     for repetition in range(given.repetitions + 1):
@@ -62,4 +71,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    frame.run(main)

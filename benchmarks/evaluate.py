@@ -9,7 +9,6 @@ thread; MB is what a part holds at its peak beyond what was there before. The ex
 to the whole: 1 is linear, 2 quadratic. The last lines are ratios to a named reference, interleaved, medians of five.
 """
 
-import argparse
 import dataclasses
 import functools
 import math
@@ -25,6 +24,7 @@ from typing import Any
 for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[threads] = "1"
 
+import frame
 import numpy as np
 from scipy.stats import rankdata
 
@@ -232,8 +232,8 @@ def print_ratios(made: Made) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tracks", type=int, default=TRACKS)
+    parser = frame.parser(__doc__)
+    parser.add_argument("--tracks", type=frame.positive, default=TRACKS)
     asked = parser.parse_args()
     found = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -247,4 +247,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    frame.run(main)

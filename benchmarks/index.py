@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator
 
 import faiss
+import frame
 import numpy as np
 import pyarrow as pa
 
@@ -66,8 +67,8 @@ class MadeUp(EmbeddedSet):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tracks", type=int, default=1_000_000)
+    parser = frame.parser(__doc__)
+    parser.add_argument("--tracks", type=frame.positive, default=1_000_000)
     parser.add_argument("--folder", default=None, help="where the index lies meanwhile")
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -152,4 +153,4 @@ def peak_gb() -> float:
 
 
 if __name__ == "__main__":
-    main()
+    frame.run(main)

@@ -1,11 +1,10 @@
-"""What else might make a training step of the encoder faster: larger batches, several steps in one graph, XLA.
+"""What might make a training step of the encoder faster: larger batches, several steps in one graph, XLA, bfloat16.
 
     python benchmarks/levers.py --width=1         # five interleaved repetitions, medians
 
 Time for an excerpt over that of the plain step, batch 32, in the same run.
 """
 
-import argparse
 import statistics
 import time
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from tfmir import command
 
 command.set_environment()
 
+import frame
 import tensorflow as tf
 
 from tfmir.model.encoder import build_encoder
@@ -41,9 +41,9 @@ def stepper(width: float, *, batch: int = 32, steps: int = 1, jit: bool = False)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = frame.parser(__doc__)
     parser.add_argument("--width", type=float, default=1.0)
-    parser.add_argument("--precision", default="float32")
+    parser.add_argument("--precision", default="float32", choices=frame.ARITHMETIC)
     given = parser.parse_args()
     with computing_in(given.precision):
         levers = {
@@ -53,6 +53,9 @@ def main() -> None:
             "4 steps in one graph": stepper(given.width, steps=4),
             "XLA": stepper(given.width, jit=True),
         }
+    if given.precision == "float32":
+        with computing_in("bfloat16"):
+            levers["bfloat16"] = stepper(given.width)
     times: dict[str, list[float]] = {name: [] for name in levers}
     for repetition in range(REPETITIONS + 1):
         for name, (call, excerpts) in levers.items():
@@ -67,4 +70,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    frame.run(main)

@@ -11,7 +11,6 @@ processor time (all cores together) are the fairer measure. The last line is wha
 five epochs that take 15 ms a batch, over what it would be without waiting.
 """
 
-import argparse
 import dataclasses
 import itertools
 import pathlib
@@ -23,6 +22,7 @@ from tfmir import command
 
 command.set_environment()
 
+import frame
 import numpy as np
 import tensorflow as tf
 
@@ -31,6 +31,7 @@ from tfmir.corpora.corpus import Track
 from tfmir.data.manifest import load_manifest, shard_paths
 from tfmir.data.pipeline import training_batches
 from tfmir.data.records import FEATURE_SPEC, serialize
+from tfmir.errors import UserError
 from tfmir.params import FeatureParams, PipelineParams
 
 REPETITIONS, BATCHES = 5, 200  # several times what is read ahead
@@ -166,22 +167,24 @@ def report(records: Set, store: Set | None) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = frame.parser(__doc__)
     parser.add_argument("--records", default="", help="a record set instead of a made-up one")
-    parser.add_argument("--tracks", type=int, default=200_000)
-    parser.add_argument("--distinct", type=int, default=2_000)
+    parser.add_argument("--tracks", type=frame.positive, default=200_000)
+    parser.add_argument("--distinct", type=frame.positive, default=2_000)
     parser.add_argument("--store", default="", help="a folder of a store that the made-up set is copied to")
     given = parser.parse_args()
     if given.records:
         report(stored(given.records), None)
         return
+    if given.tracks % SHARD or given.distinct % SHARD:
+        raise UserError(f"--tracks={given.tracks} --distinct={given.distinct}: shards have {SHARD} tracks each")
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         records = made(folder, tracks=given.tracks, distinct=given.distinct)
         size = sum(path.stat().st_size for path in folder.glob("shard-*")) / given.distinct
         print(
             f"{records.tracks} tracks of {TRACK_SECS:g} s in {len(records.paths)} shards: "
-            f"{size * records.tracks / 1e9:.0f} GB. An excerpt of 33 kB reads {size / 1e3:.0f} kB, divided by the "
+            f"{size * records.tracks / 1e9:.1f} GB. An excerpt of 33 kB reads {size / 1e3:.0f} kB, divided by the "
             "excerpts a read"
         )
         store = None
@@ -194,4 +197,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    frame.run(main)

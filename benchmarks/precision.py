@@ -6,8 +6,6 @@ Embeddings are compared with those of float32; times are medians of interleaved 
 reading included, over float32's.
 """
 
-import argparse
-import pathlib
 import statistics
 import time
 
@@ -15,6 +13,7 @@ from tfmir import command
 
 command.set_environment()
 
+import frame
 import numpy as np
 
 from tfmir.data.run_records import records_of
@@ -28,14 +27,14 @@ PRECISIONS = ("float32", "bfloat16", "float16")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = frame.parser(__doc__)
     parser.add_argument("--run", default="runs/proxy", help="a trained run; nothing is measured where it is not there")
-    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--records", default="", help="where its records are, if they were moved")
+    parser.add_argument("--repetitions", type=frame.positive, default=5)
     given = parser.parse_args()
-    if not pathlib.Path(given.run, "params.json").exists():
-        print(f"there is no run in {given.run}: train one, or name another with --run")
+    if frame.is_missing(given.run, "train one, or name another with --run"):
         return
-    run, manifest = records_of(trained_run(given.run))
+    run, manifest = records_of(trained_run(given.run), given.records)
     systems = {precision: load_system(run, precision=precision) for precision in PRECISIONS}
     times: dict[str, list[float]] = {precision: [] for precision in systems}
     tracks = {}
@@ -58,4 +57,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    frame.run(main)

@@ -26,10 +26,12 @@ from tfmir import command
 
 command.set_environment()
 
+import frame
 import keras
 import numpy as np
 import tensorflow as tf
 
+from tfmir.errors import UserError
 from tfmir.model.encoder import build_encoder
 from tfmir.model.precision import computing_in, learning_step
 from tfmir.params import EncoderParams, FeatureParams
@@ -42,6 +44,7 @@ except ImportError:
     sys.exit(0)
 
 FEATURES = FeatureParams()
+LEAST_WIDTH = 0.25
 Step = Callable[[], object]
 
 
@@ -168,11 +171,13 @@ def page_faults() -> int:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = frame.parser(__doc__)
     parser.add_argument("--width", type=float, default=1.0)
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--repetitions", type=int, default=10)
+    parser.add_argument("--batch", type=frame.positive, default=32)
+    parser.add_argument("--repetitions", type=frame.positive, default=10)
     given = parser.parse_args()
+    if given.width < LEAST_WIDTH:
+        raise UserError(f"--width={given.width:g}: below {LEAST_WIDTH} PyTorch's strided convolutions end the process")
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     print(f"TensorFlow {tf.__version__}, PyTorch {torch.__version__}, {torch.get_num_threads()} threads")
     measure = functools.partial(compare, given)
@@ -183,4 +188,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    frame.run(main)

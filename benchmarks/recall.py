@@ -7,7 +7,6 @@
 way: one over the sub-spaces side by side, asked for the weighted query. Truth is the exact index of the same set.
 """
 
-import argparse
 import statistics
 import tempfile
 import time
@@ -15,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import faiss
+import frame
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -32,18 +32,19 @@ TOP, QUERIES = 10, 200
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = frame.parser(__doc__)
     parser.add_argument("--embeddings", default="embeddings/demo")
-    parser.add_argument("--queries", type=int, default=QUERIES)
+    parser.add_argument("--queries", type=frame.positive, default=QUERIES)
     parser.add_argument("--excerpts", action="store_true", help="take every excerpt of 3 s for a track")
-    parser.add_argument("--candidates", type=int, default=graphs.LEAST_CANDIDATES, help="fewer for a small catalogue")
+    parser.add_argument(
+        "--candidates", type=frame.positive, default=graphs.LEAST_CANDIDATES, help="fewer for a small catalogue"
+    )
     asked = parser.parse_args()
     graphs.LEAST_CANDIDATES, graphs.PER_WANTED = asked.candidates, min(graphs.PER_WANTED, asked.candidates // TOP)
-    try:
-        embedded = open_set(asked.embeddings)
-        table(every_excerpt(embedded) if asked.excerpts else embedded, asked.queries)
-    except UserError as error:
-        raise SystemExit(f"error: {error}") from error
+    if frame.is_missing(asked.embeddings, "make demo makes the demo's, or name others with --embeddings"):
+        return
+    embedded = open_set(asked.embeddings)
+    table(every_excerpt(embedded) if asked.excerpts else embedded, asked.queries)
 
 
 class Excerpts(EmbeddedSet):
@@ -129,4 +130,4 @@ def _one_graph(exact: Index, space: str) -> faiss.Index:
 
 
 if __name__ == "__main__":
-    main()
+    frame.run(main)

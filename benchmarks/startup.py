@@ -7,7 +7,6 @@ Medians of five, of processor time until the first character is printed (the pro
 of the clock in brackets; each beside an interpreter that imports NumPy alone, which is the reference.
 """
 
-import argparse
 import os
 import signal
 import statistics
@@ -17,25 +16,30 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 
+import frame
 import index as index_benchmark
+
+from tfmir.errors import UserError
 
 COMMANDS = (
     "prepare", "train", "tune", "evaluate", "compare", "train_and_evaluate", "export", "embed", "index", "search",
     "page", "doctor",
 )  # fmt: skip
 REPETITIONS, TRACKS = 5, 2000
+NUMPY = "python -c 'import numpy'"
 LIKE = "artist 0005/song 0000005.flac"
 Words = Sequence[str]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = frame.parser(__doc__)
     parser.add_argument("--run", default="", help="a trained run whose records are where they were")
     asked = parser.parse_args()
-    report({"python -c 'import numpy'": ["-c", "import numpy; print(1)"]})
     report({f"{name} --help": ["-m", f"tfmir.{name}", "--help"] for name in COMMANDS})
-    report({f"{name} --mistyped": ["-m", f"tfmir.{name}", "--mistyped=3"] for name in COMMANDS})
-    report({f"{name} of no run": ["-m", f"tfmir.{name}", "--run=nowhere"] for name in ("evaluate", "export")})
+    report({f"{name} --mistyped": ["-m", f"tfmir.{name}", "--mistyped=3"] for name in COMMANDS}, fails=True)
+    report(
+        {f"{name} of no run": ["-m", f"tfmir.{name}", "--run=nowhere"] for name in ("evaluate", "export")}, fails=True
+    )
     with tempfile.TemporaryDirectory() as folder:
         index_benchmark.build(f"{folder}/index", TRACKS)
         words = [f"--index={folder}/index", f"--like={LIKE}", "--weights=mood=1"]
@@ -49,33 +53,41 @@ def of_run(run: str, folder: str) -> dict[str, Words]:
     return {
         "evaluate": ["-m", "tfmir.evaluate", f"--run={run}", "--nobaselines", "--nofigures"],
         "export": ["-m", "tfmir.export", f"--run={run}", f"--output={folder}/models"],
-        "search of the test split": ["-m", "tfmir.search", f"--run={run}", "--like=nothing"],
+        "search of the test split": ["-m", "tfmir.search", f"--run={run}", "--library=test", "--like=test/00002.flac"],
         "page": ["-m", "tfmir.page", f"--run={run}", "--port=0"],
         "doctor": ["-m", "tfmir.doctor"],
     }
 
 
-def report(jobs: Mapping[str, Words]) -> None:
+def report(jobs: Mapping[str, Words], *, fails: bool = False) -> None:
     """Prints a line a job; the jobs take turns."""
-    times: dict[str, list[tuple[float, float]]] = {name: [] for name in jobs}
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in (NUMPY, *jobs)}
     for _ in range(REPETITIONS):
+        times[NUMPY].append(to_first_line(["-c", "import numpy; print(1)"], fails=False))
         for name, words in jobs.items():
-            times[name].append(to_first_line(words))
+            times[name].append(to_first_line(words, fails=fails))
+    (reference, _) = (statistics.median(column) for column in zip(*times[NUMPY], strict=True))
     for name, values in times.items():
         busy, clock = (statistics.median(column) for column in zip(*values, strict=True))
-        print(f"{name:40} {busy:6.2f} s of CPU ({clock:.2f} s by the clock)", flush=True)
+        print(
+            f"{name:40} {busy:6.2f} s of CPU, {busy / reference:4.1f} of NumPy's ({clock:.2f} s by the clock)",
+            flush=True,
+        )
 
 
-def to_first_line(words: Words) -> tuple[float, float]:
+def to_first_line(words: Words, *, fails: bool) -> tuple[float, float]:
     """Seconds of processor time and of the clock until a process prints something; it is ended there."""
     start = time.perf_counter()
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     with subprocess.Popen([sys.executable, *words], env=environment, **pipes) as process:  # type: ignore[call-overload]
-        process.stdout.read(1)
+        said = process.stdout.read(1)
         clock, busy = time.perf_counter() - start, _cpu_seconds(process.pid)
+        said += process.stdout.readline()
         process.send_signal(signal.SIGKILL)
-        return busy, clock
+    if not fails and said.startswith((b"error", b"Traceback")):
+        raise UserError(f"{' '.join(words)}: {said.decode().strip()}")
+    return busy, clock
 
 
 def _cpu_seconds(pid: int) -> float:
@@ -89,4 +101,4 @@ def _cpu_seconds(pid: int) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    frame.run(main)

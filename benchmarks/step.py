@@ -4,7 +4,6 @@ python benchmarks/step.py --width=1 --batch=16
 python benchmarks/step.py --width=1 --batch=16 --precision=bfloat16
 """
 
-import argparse
 import collections
 import os
 import pathlib
@@ -16,6 +15,7 @@ from tfmir import command
 
 command.set_environment()
 
+import frame
 import tensorflow as tf
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
@@ -27,10 +27,10 @@ STEPS, SHOWN = 5, 12
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = frame.parser(__doc__)
     parser.add_argument("--width", type=float, default=1.0)
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--precision", default="float32")
+    parser.add_argument("--batch", type=frame.positive, default=16)
+    parser.add_argument("--precision", default="float32", choices=frame.ARITHMETIC)
     given = parser.parse_args()
     with computing_in(given.precision):
         encoder = build_encoder(EncoderParams(width_multiplier=given.width), FeatureParams())
@@ -65,4 +65,4 @@ def by_kind(folder: pathlib.Path) -> collections.Counter[str]:
 
 
 if __name__ == "__main__":
-    main()
+    frame.run(main)

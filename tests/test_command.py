@@ -34,11 +34,11 @@ def end(monkeypatch):
     """Runs a command in this process: its exit code."""
     handler = signal.getsignal(signal.SIGTERM)
 
-    def run(main, *words):
+    def run(main, *words, **options):
         monkeypatch.setattr("sys.argv", ["x", *words])
         monkeypatch.setattr(remote, "_stores_used", False)
         try:
-            command.run(main, Params)
+            command.run(main, Params, **options)
         except SystemExit as left:
             return left.code or 0
         return 0
@@ -81,6 +81,14 @@ def test_the_flags_reach_the_function_and_a_bad_one_does_not(end, capsys):
     assert end(seen.append, "--count=0") == 2
     assert seen == [Params(3)]
     assert capsys.readouterr().err == "error: --count=0 is too small: it must be at least 1\n"
+
+
+def test_only_a_command_that_goes_on_promises_it(end, capsys):
+    interrupted = raises(KeyboardInterrupt())
+    assert (end(interrupted), end(interrupted, resumes=True)) == (130, 130)
+    again, on = capsys.readouterr().err.splitlines()
+    assert again == "interrupted: give the same command again"
+    assert on == f"{again} to go on where it stopped"
 
 
 def test_a_polite_kill_is_an_interruption(end):

@@ -31,7 +31,7 @@ from tfmir.flags import parse
 EXIT_BUG = 1
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
-INTERRUPTED = "interrupted: give the same command again to go on where it stopped"
+_INTERRUPTED = "interrupted: give the same command again"
 _SILENT = "3"
 _ENVIRONMENT = {
     "KERAS_BACKEND": "tensorflow",
@@ -49,11 +49,11 @@ OVERRIDDEN = (*_ENVIRONMENT, *_NOT_OURS)
 _DISK_REFUSES = (errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.ENOTDIR)
 
 
-def run(main: Callable[[Any], object], params_class: type) -> None:
+def run(main: Callable[[Any], object], params_class: type, *, resumes: bool = False) -> None:
     """Parses the command line into `params_class`, calls `main` with it, and turns errors into exit codes.
 
-    Exit codes: 0 done; 1 a bug, with its traceback; 2 a mistake that the message explains; 130 interrupted (the work
-    can be resumed).
+    Exit codes: 0 done; 1 a bug, with its traceback; 2 a mistake that the message explains; 130 interrupted. `resumes`:
+    given again, the command goes on where it was interrupted.
     """
     _start_again_if_needed()
     _mend_streams()
@@ -71,6 +71,8 @@ def run(main: Callable[[Any], object], params_class: type) -> None:
         raise
     except (Exception, KeyboardInterrupt) as error:
         code, message = _verdict(error)
+        if code == EXIT_INTERRUPTED and resumes:
+            message += " to go on where it stopped"
         with contextlib.suppress(OSError):  # nobody may be reading it
             sys.stderr.write(f"{message}\n" if message else traceback.format_exc() if code else "")
         leave(code)
@@ -167,7 +169,7 @@ def _reader_is_gone() -> bool:
 def _verdict(error: BaseException) -> tuple[int, str]:
     """The exit code that an error means, and the line that explains it: none for a bug, and where nobody listens."""
     if isinstance(error, KeyboardInterrupt):
-        return EXIT_INTERRUPTED, INTERRUPTED
+        return EXIT_INTERRUPTED, _INTERRUPTED
     if isinstance(error, UserError):
         return EXIT_USER_ERROR, f"error: {error}"
     if isinstance(error, BrokenPipeError) and _reader_is_gone():

@@ -206,4 +206,4 @@ _MOST = 1000
 
 
 if __name__ == "__main__":
-    command.run(main, CompareParams)
+    command.run(main, CompareParams, resumes=True)

@@ -122,4 +122,4 @@ def _made_absolute(path: str) -> str:
 
 
 if __name__ == "__main__":
-    command.run(main, EmbedParams)
+    command.run(main, EmbedParams, resumes=True)

@@ -34,7 +34,7 @@ class _Switch(absl_flags.BooleanFlag):
     """A switch that stands for one value of another flag: on gives it that value, off takes it back."""
 
     def __init__(self, name: str, meaning: str, other: Any):
-        super().__init__(name, False, f"--{other.name}={meaning}")
+        super().__init__(name, False, f"--{other.name}={meaning}, off takes it back; the last of the two flags counts")
         self._other, self._meaning = other, meaning
 
     def parse(self, argument: Any) -> None:

@@ -228,4 +228,4 @@ def _demo(params: PrepareParams) -> Corpus:
 
 
 if __name__ == "__main__":
-    command.run(main, PrepareParams)
+    command.run(main, PrepareParams, resumes=True)

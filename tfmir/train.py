@@ -90,4 +90,4 @@ def make_missing_demo(records: str) -> None:
 
 
 if __name__ == "__main__":
-    command.run(main, TrainCommand)
+    command.run(main, TrainCommand, resumes=True)

@@ -41,4 +41,4 @@ def main(params: TrainAndEvaluateParams) -> None:
 
 
 if __name__ == "__main__":
-    command.run(main, TrainAndEvaluateParams)
+    command.run(main, TrainAndEvaluateParams, resumes=True)

@@ -96,4 +96,4 @@ def _check(names: list[str], params: TuneParams) -> None:
 
 
 if __name__ == "__main__":
-    command.run(main, TuneParams)
+    command.run(main, TuneParams, resumes=True)

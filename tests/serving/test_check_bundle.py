@@ -201,8 +201,8 @@ def test_every_kind_of_system_and_precision_passes_its_own_check(switches, preci
     for name in ("serving_default", "tag_log_mel", "excerpts"):
         (inputs, _), call = served[name].get_concrete_function().structured_input_signature, served[name]
         check_bundle._check_signature(name, Loaded(call, [spec.name for spec in inputs]), probe, card)
-    dead = _tolerances(system, np.zeros([2, 16], np.float32), precision)
-    assert all((value.astype(np.float32) == np.float32(1e-4)).all() for value in dead.values())
+    dead = _tolerances(system, tf.zeros([2, 16]), precision)
+    assert all((value.numpy() == np.float32(1e-4)).all() for value in dead.values())
 
 
 def test_wrong_probes_end_the_script_with_an_error_also_where_python_leaves_asserts_out(bundle, system, tmp_path):

@@ -1,4 +1,5 @@
 import dataclasses
+import shutil
 
 import pytest
 
@@ -40,6 +41,16 @@ def test_a_run_that_is_there_keeps_the_precision_that_was_measured(records, tmp_
 def test_records_that_are_not_there_are_refused(tmp_path):
     with pytest.raises(UserError, match="--records=nowhere: no manifest.json there"):
         asked_run(str(tmp_path), PARAMS, "nowhere")
+
+
+def test_records_that_lack_a_shard_are_refused_before_tensorflow_is_asked_to_read_it(records, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(records, copy)
+    first = load_manifest(str(copy)).splits["train"].shards[0].file
+    for spoil in (lambda path: path.write_bytes(b""), lambda path: path.unlink()):
+        spoil(copy / first)
+        with pytest.raises(UserError, match=f"shards are missing, the first is {first}: give the prepare command"):
+            asked_run(str(tmp_path / "new"), PARAMS, str(copy))
 
 
 @pytest.mark.parametrize(("batch", "track_weight", "remedy"), [(3, 0.5, "use 4"), (3, 0.0, "use 4"), (2, 0.5, "use 4")])

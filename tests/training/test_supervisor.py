@@ -30,7 +30,7 @@ def train(_):
 
 class Empty: pass
 command.parse = lambda *_: Empty()
-command.run(train, Empty)
+command.run(train, Empty, resumes=True)
 """
 SUPERVISOR = """
 import sys
@@ -40,7 +40,8 @@ from tfmir.training.supervisor import supervise
 
 class Empty: pass
 command.parse = lambda *_: Empty()
-command.run(lambda _: supervise(read_cluster(), [sys.executable, "-c", {trainer!r}], timeout_secs={timeout}), Empty)
+words = [sys.executable, "-c", {trainer!r}]
+command.run(lambda _: supervise(read_cluster(), words, timeout_secs={timeout}), Empty, resumes=True)
 """
 HOLD = "ctypes.PyDLL(None).sleep(60)"
 

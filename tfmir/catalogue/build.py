@@ -97,7 +97,7 @@ def embed_library(
             print(f"{folder}: finished already; nothing to do")
             files.remove_tree(folder / STATE)
             return read_mark(folder)
-        print(f"{output}: {len(songs)} songs in {job.library}, {len(known.ids)} are embedded already")
+        print(f"{output}: {len(songs)} songs in {job.library}, {len(known.ids)} are in the set already")
         parts, results = _embed(folder / STATE, todo, job, workers=workers, scheduler=scheduler)
         clear_leftovers(folder / STATE, ".parquet")
         rejected = _list(folder, results, known, len(songs))
@@ -215,6 +215,8 @@ def _embed(
         said = noted(state, part.file)
         if said and (state / part.file).exists():
             done[part.file] = PartResult(**said)
+    if kept := sum(len(part.songs) for part in parts if part.file in done):
+        print(f"{kept} songs more are kept of an embed that did not end")
     again = _again(parts, done, job)
     tasks = [(part, False) for part in parts if part.file not in done] + [(part, True) for part in again]
     results = run_tasks(
@@ -226,8 +228,7 @@ def _embed(
         workers=workers,
         scheduler=scheduler,
     )
-    kept = [dataclasses.replace(result, rejected=()) for result in done.values()]
-    return [*parts, *again], [*kept, *results]
+    return [*parts, *again], [*(dataclasses.replace(result, rejected=()) for result in done.values()), *results]
 
 
 def _again(parts: Iterable[Part], done: Mapping[str, PartResult], job: Job) -> list[Part]:

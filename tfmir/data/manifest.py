@@ -105,9 +105,27 @@ def shard_paths(records: str, manifest: Manifest, split: str) -> list[str]:
 
 
 def missing_shards(records: str | files.Path, manifest: Manifest) -> list[str]:
-    """File names of the shards with tracks that are not there."""
-    folder = files.to_path(records)
-    return [shard.file for shard in manifest.shards if not (folder / shard.file).exists()]
+    """File names of the shards with tracks that are not there, or empty."""
+    return [name for name, size in shard_sizes(records, manifest).items() if not size]
+
+
+def shard_sizes(records: str | files.Path, manifest: Manifest) -> dict[str, int]:
+    """Bytes of every shard with tracks, by its file name; 0 of one that is not there."""
+    found = files.stamps(records, [shard.file for shard in manifest.shards])
+    return {name: size for name, (_, size) in found.items()}
+
+
+def check_shards(records: str, manifest: Manifest) -> None:
+    """Refuses records some of whose shards are not there.
+
+    Raises:
+      UserError: names the first.
+    """
+    if missing := missing_shards(records, manifest):
+        raise UserError(
+            f"{records}: {len(missing)} of {len(manifest.shards)} shards are missing, the first is {missing[0]}: "
+            "give the prepare command again, which writes them anew"
+        )
 
 
 def save_manifest(records: str, manifest: Manifest) -> None:

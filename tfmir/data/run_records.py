@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from tfmir.data.manifest import Manifest, check_features, load_manifest, missing_shards
+from tfmir.data.manifest import Manifest, check_features, check_shards, load_manifest
 from tfmir.errors import UserError
 from tfmir.run_directory import Run
 
@@ -26,11 +26,7 @@ def records_of(run: Run, records: str = "") -> tuple[Run, Manifest]:
         raise UserError(f"{error}; or, if they were moved, say with --records where they are now") from error
     check_features(manifest, run.params.features, source=place)
     _check_same(run, manifest, place)
-    if missing := missing_shards(place, manifest):
-        raise UserError(
-            f"{place}: {len(missing)} of {len(manifest.shards)} shards are missing, the first is {missing[0]}: "
-            "give the prepare command again, which writes them anew"
-        )
+    check_shards(place, manifest)
     return dataclasses.replace(run, records=place), manifest
 
 

@@ -161,6 +161,8 @@ def _expectations(system: System, precision: str) -> dict[str, Any]:
     """
     features = system.params.features
     arrays: dict[str, Any] = {}
+    spec = tf.TensorSpec([None, system.params.encoder.embedding_dim])
+    allowed = tf.function(lambda embedding: _tolerances(system, embedding, precision), input_signature=[spec])
     for name, wave in probe_waveforms(features.sample_rate).items():
         heard = excerpts(log_mel(tf.constant(wave), features), features)  # [batch, k, frames, mels]
         first = heard[:, :1]
@@ -168,13 +170,11 @@ def _expectations(system: System, precision: str) -> dict[str, Any]:
             arrays[f"{name}/embedding{suffix}"] = embedding.numpy()
             arrays[f"{name}/subspaces{suffix}"] = system.subspaces(embedding).numpy()
             arrays[f"{name}/scores{suffix}"] = system.scores(embedding).numpy()
-            arrays |= {f"{name}/{what}{suffix}~": of for what, of in _tolerances(system, embedding, precision).items()}
+            arrays |= {f"{name}/{what}{suffix}~": of.numpy() for what, of in allowed(embedding).items()}
             arrays[f"{name}/excerpts{suffix}"] = np.full(len(wave), first.shape[1] if suffix else heard.shape[1])
         each = [system.excerpt_embeddings(heard[:, k]).numpy() for k in range(heard.shape[1])]
         arrays[f"{name}/each_excerpt"] = np.stack(each, axis=1)
-        arrays[f"{name}/each_excerpt~"] = np.stack(
-            [_tolerances(system, of, precision)["embedding"] for of in each], axis=1
-        )
+        arrays[f"{name}/each_excerpt~"] = np.stack([allowed(of)["embedding"].numpy() for of in each], axis=1)
         arrays[f"{name}/waveform"] = wave
         arrays[f"{name}/num_samples"] = np.full(len(wave), wave.shape[1], np.int32)
         # As numbers: NumPy's strings lose the zeros at their ends.
@@ -185,14 +185,13 @@ def _expectations(system: System, precision: str) -> dict[str, Any]:
     return arrays
 
 
-def _tolerances(system: System, embedding: Any, precision: str) -> dict[str, np.ndarray]:
+def _tolerances(system: System, embedding: tf.Tensor, precision: str) -> dict[str, tf.Tensor]:
     """How far embeddings [batch, dim] in another precision may be from these, and what becomes of that: of vectors the
     norm of the difference, [batch, 1] and, of sub-spaces, [batch, notions]; of scores [batch, tags], each. What is dead
     is to stay dead."""
-    embedding = tf.convert_to_tensor(embedding)
     if precision == "float32":
         columns = {"embedding": 1, "subspaces": system.notions, "scores": len(system.vocabulary.tags)}
-        return {what: np.full([len(embedding), of], _FLOAT32_TOLERANCE) for what, of in columns.items()}
+        return {what: tf.fill([tf.shape(embedding)[0], of], _FLOAT32_TOLERANCE) for what, of in columns.items()}
     share = largest_difference(precision, system.params.encoder.depth + 1)
     apart = share * tf.norm(embedding, axis=-1, keepdims=True)
     of_parts = tf.math.divide_no_nan(apart, subspace_norms(embedding, system.notions))
@@ -201,4 +200,4 @@ def _tolerances(system: System, embedding: Any, precision: str) -> dict[str, np.
         scores = system.scores(embedding)
     slopes = tf.norm(tape.batch_jacobian(scores, embedding), axis=-1)
     found = {"embedding": apart, "subspaces": of_parts, "scores": slopes * apart}
-    return {what: value.numpy() + _FLOAT32_TOLERANCE for what, value in found.items()}
+    return {what: value + _FLOAT32_TOLERANCE for what, value in found.items()}

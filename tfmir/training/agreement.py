@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
+import json
 import sys
 from collections.abc import Mapping
 from typing import Any
 
 from tfmir import files
+from tfmir.data.manifest import Manifest, shard_sizes
 from tfmir.fields import to_dict
 from tfmir.run_directory import Run
 from tfmir.training.progress import newest_backup
 
-_VERSIONS, _REPLICAS, _RECORDS, _BACKUP = "the versions", "devices", "records with the fingerprint", "the backup"
+_VERSIONS, _REPLICAS, _BACKUP = "the versions", "devices", "the backup"
+_RECORDS, _SHARDS = "records with the fingerprint", "shards whose sizes have the checksum"
 _REMEDIES = {
     _VERSIONS: "install the same everywhere",
     _REPLICAS: "every worker needs as many: say with --replicas how many of its GPUs each takes",
     _RECORDS: "give all workers the same records, by a shared folder, a store or a copy",
+    _SHARDS: "a copy of the records is not one: prepare --verify names the shards that are wrong",
     _BACKUP: "all workers read the chief's run directory: name a folder that they share, or a store, with --run",
 }
 
 
-def facts_of(run: Run, *, replicas: int) -> dict[str, str]:
+def facts_of(run: Run, manifest: Manifest, *, replicas: int) -> dict[str, str]:
     """What a worker tells the chief, name -> value.
 
     Args:
       run: what it is about to train.
+      manifest: of its records; their shards are not read, but their sizes are compared.
       replicas: devices of this worker.
     """
     settings = {f"--{name}": str(value) for section in to_dict(run.params).values() for name, value in section.items()}
@@ -34,6 +40,7 @@ def facts_of(run: Run, *, replicas: int) -> dict[str, str]:
         **settings,
         _REPLICAS: str(replicas),
         _RECORDS: run.fingerprint,
+        _SHARDS: _sizes(run.records, manifest),
         _BACKUP: _backup(run),
     }
 
@@ -55,6 +62,10 @@ def _versions() -> str:
     python = ".".join(map(str, sys.version_info[:2]))
     packages = [f"{name} {importlib.metadata.version(name)}" for name in ("tensorflow", "keras")]
     return ", ".join([f"python {python}", *packages])
+
+
+def _sizes(records: str, manifest: Manifest) -> str:
+    return hashlib.sha256(json.dumps(shard_sizes(records, manifest)).encode()).hexdigest()[:12]
 
 
 def _backup(run: Run) -> str:

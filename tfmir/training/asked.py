@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tfmir import files
-from tfmir.data.manifest import Manifest, check_features, load_manifest
+from tfmir.data.manifest import Manifest, check_features, check_shards, load_manifest
 from tfmir.errors import UserError
 from tfmir.params import RunParams, check_system
 from tfmir.run_directory import Run, load_run, refuse_other_run
@@ -18,14 +18,15 @@ def asked_run(path: str, params: RunParams, records: str) -> tuple[Run, Manifest
       records: directory of the record set.
 
     Raises:
-      UserError: no such records, or of other features or without a split; no system, or a batch that gives it no
-        negatives; a directory that holds another run.
+      UserError: no such records, or of other features, without a split or a shard; no system, or a batch that gives it
+        no negatives; a directory that holds another run.
     """
     params = _as_before(path, params)
     manifest = load_manifest(records)
     check_features(manifest, params.features, source=records)
     check_system(params.system)
     check_splits(records, manifest, params)
+    check_shards(records, manifest)
     if params.system.disentangled:
         manifest.vocabulary.subspace_dim(params.encoder.embedding_dim)
     _check_batch(params)

@@ -10,12 +10,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from tfmir.errors import UserError
 
 VARIABLE = "TF_CONFIG"
+_HOST = re.compile(r"[^\s:/\[\]]+|\[[^\s/\[\]]+\]")  # an IPv6 address has brackets
 _ROLES = ("chief", "worker")
 _FORM = '{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}'
 
@@ -148,7 +150,7 @@ def _check_roles(members: dict[str, Any]) -> None:
 
 def _is_address(address: Any) -> bool:
     host, _, port = address.rpartition(":") if isinstance(address, str) else ("", "", "")
-    return bool(host) and port.isdecimal() and 0 < int(port) < 65536
+    return bool(_HOST.fullmatch(host)) and port.isdecimal() and 0 < int(port) < 65536
 
 
 def _wrong(what: str) -> UserError:

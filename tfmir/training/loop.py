@@ -63,7 +63,7 @@ def start(path: str, params: RunParams, records: str, *, command_line: Sequence[
     run = _measured(run)
     opened = _opened(run, command_line) if cluster.is_chief else contextlib.nullcontext()
     with joined(cluster) as trainer:
-        trainer.agree(lambda: facts_of(run, replicas=count_replicas(params.training, cluster)))
+        trainer.agree(lambda: facts_of(run, manifest, replicas=count_replicas(params.training, cluster)))
         with opened, _explained(cluster):
             train(run, manifest, trainer)
 
@@ -118,9 +118,9 @@ def _fit(
     batches = training_set(records, manifest, params, first_batch=first_epoch * steps)
     waiting = Waiting() if system.distribute_strategy.num_replicas_in_sync == 1 else None
     with contextlib.ExitStack() as closed:
-        if keeper.writes:
+        if keeper.writes:  # an epoch is told when it is kept
             bar = ProgressBar(epochs=params.training.epochs, steps=steps, first_epoch=first_epoch)
-            callbacks = [closed.enter_context(contextlib.closing(bar)), _tensorboard(run, manifest), keeper]
+            callbacks = [_tensorboard(run, manifest), keeper, closed.enter_context(contextlib.closing(bar))]
         if waiting:
             batches, callbacks = waiting.watched(batches), [*callbacks, waiting]
         system.fit(

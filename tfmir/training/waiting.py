@@ -50,5 +50,7 @@ class Waiting(keras.callbacks.Callback):
 
     def said(self) -> str:
         """One line: the share of the steps' time that was waiting."""
-        share = float(self._waited.numpy()) / self._steps_secs if self._steps_secs else 0.0
+        if not self._steps_secs:
+            return "waited for data: not measured, as only one step was taken"
+        share = float(self._waited.numpy()) / self._steps_secs
         return f"waited for data: {share:.1%} of the training steps' time, without the first step"

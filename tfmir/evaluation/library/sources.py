@@ -12,7 +12,7 @@ from tfmir import files, folders
 from tfmir.catalogue.embedded_set import open_set, vectors
 from tfmir.catalogue.embeddings import MARK
 from tfmir.corpora.spelling import one_line
-from tfmir.data.manifest import MANIFEST, check_features, load_manifest, missing_shards
+from tfmir.data.manifest import MANIFEST, check_features, check_shards, load_manifest
 from tfmir.data.records import read_tracks
 from tfmir.errors import UserError
 from tfmir.evaluation.baselines import statistics_features
@@ -105,8 +105,7 @@ def _of_embeddings(run: Run, library: str, annotations: str) -> Source:
 def _of_records(run: Run, records: str) -> Source:
     manifest = load_manifest(records)
     check_features(manifest, run.params.features, source=records)
-    if missing_shards(records, manifest):
-        raise UserError(f"--library={records}: a shard of the records is missing: give the prepare command again")
+    check_shards(records, manifest)
     names = manifest.vocabulary.tags
     told, statistics = [], []
     for track in read_tracks(records, manifest, _SPLIT):
