@@ -43,7 +43,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         index_benchmark.build(f"{folder}/index", TRACKS)
         words = [f"--index={folder}/index", f"--like={LIKE}", "--weights=mood=1"]
-        report({f"search of an index of {TRACKS} tracks": ["-m", "tfmir.search", *words]})
+        report(
+            {
+                f"search of an index of {TRACKS} tracks": ["-m", "tfmir.search", *words],
+                "page of it": ["-m", "tfmir.page", words[0], "--port=0"],
+            }
+        )
         if asked.run:
             report(of_run(asked.run, folder))
 
@@ -54,7 +59,6 @@ def of_run(run: str, folder: str) -> dict[str, Words]:
         "evaluate": ["-m", "tfmir.evaluate", f"--run={run}", "--nobaselines", "--nofigures"],
         "export": ["-m", "tfmir.export", f"--run={run}", f"--output={folder}/models"],
         "search of the test split": ["-m", "tfmir.search", f"--run={run}", "--library=test", "--like=test/00002.flac"],
-        "page": ["-m", "tfmir.page", f"--run={run}", "--port=0"],
         "doctor": ["-m", "tfmir.doctor"],
     }
 
