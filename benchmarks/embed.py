@@ -28,11 +28,11 @@ from tfmir import command
 
 command.set_environment()
 
-import frame
 import numpy as np
 import soundfile
 import tensorflow as tf
 
+import frame
 from tfmir.data.decoding import Task
 from tfmir.data.isolation import decode_ahead
 from tfmir.inference.audio import Stretch, embed_files, embed_waveforms

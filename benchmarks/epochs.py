@@ -16,7 +16,6 @@ from tfmir import command
 command.set_environment()
 
 import frame
-
 from tfmir.data.pipeline import training_set, validation_set
 from tfmir.errors import UserError
 from tfmir.flags import parse

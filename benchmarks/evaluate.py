@@ -24,10 +24,10 @@ from typing import Any
 for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[threads] = "1"
 
-import frame
 import numpy as np
 from scipy.stats import rankdata
 
+import frame
 from tfmir.corpora.demo.zipf import zipf
 from tfmir.evaluation import plots
 from tfmir.evaluation.answers import Answers, collect_answers, save_answers

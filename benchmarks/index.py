@@ -19,10 +19,10 @@ import time
 from collections.abc import Iterator
 
 import faiss
-import frame
 import numpy as np
 import pyarrow as pa
 
+import frame
 from tfmir.catalogue.embedded_set import EmbeddedSet
 from tfmir.inference.subspaces import subspace_embeddings, unit_rows
 from tfmir.searching.index import open_index

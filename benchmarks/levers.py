@@ -13,9 +13,9 @@ from tfmir import command
 
 command.set_environment()
 
-import frame
 import tensorflow as tf
 
+import frame
 from tfmir.model.encoder import build_encoder
 from tfmir.model.precision import computing_in, learning_step
 from tfmir.params import EncoderParams, FeatureParams

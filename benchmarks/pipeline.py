@@ -22,10 +22,10 @@ from tfmir import command
 
 command.set_environment()
 
-import frame
 import numpy as np
 import tensorflow as tf
 
+import frame
 from tfmir import files
 from tfmir.corpora.corpus import Track
 from tfmir.data.manifest import load_manifest, shard_paths

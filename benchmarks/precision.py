@@ -13,9 +13,9 @@ from tfmir import command
 
 command.set_environment()
 
-import frame
 import numpy as np
 
+import frame
 from tfmir.data.run_records import records_of
 from tfmir.evaluation.retrieval import recall_at_k
 from tfmir.evaluation.tagging import roc_auc

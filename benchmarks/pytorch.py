@@ -26,11 +26,11 @@ from tfmir import command
 
 command.set_environment()
 
-import frame
 import keras
 import numpy as np
 import tensorflow as tf
 
+import frame
 from tfmir.errors import UserError
 from tfmir.model.encoder import build_encoder
 from tfmir.model.precision import computing_in, learning_step

@@ -14,11 +14,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import faiss
-import frame
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+import frame
 from tfmir.catalogue.embedded_set import VECTORS, EmbeddedSet, open_set
 from tfmir.catalogue.embeddings import EXCERPTS, column_names, read_table
 from tfmir.errors import UserError

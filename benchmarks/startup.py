@@ -18,7 +18,6 @@ from collections.abc import Mapping, Sequence
 
 import frame
 import index as index_benchmark
-
 from tfmir.errors import UserError
 
 COMMANDS = (

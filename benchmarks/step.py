@@ -15,10 +15,10 @@ from tfmir import command
 
 command.set_environment()
 
-import frame
 import tensorflow as tf
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
+import frame
 from tfmir.model.encoder import build_encoder
 from tfmir.model.precision import computing_in, learning_step
 from tfmir.params import EncoderParams, FeatureParams
