@@ -23,8 +23,6 @@ from tfmir.inference.tracks import embed_tracks
 from tfmir.inference.weights import load_system
 from tfmir.run_directory import trained_run
 
-PRECISIONS = ("float32", "bfloat16", "float16")
-
 
 def main() -> None:
     parser = frame.parser(__doc__)
@@ -35,7 +33,7 @@ def main() -> None:
     if frame.is_missing(given.run, "train one, or name another with --run"):
         return
     run, manifest = records_of(trained_run(given.run), given.records)
-    systems = {precision: load_system(run, precision=precision) for precision in PRECISIONS}
+    systems = {precision: load_system(run, precision=precision) for precision in frame.ARITHMETIC}
     times: dict[str, list[float]] = {precision: [] for precision in systems}
     tracks = {}
     for _ in range(given.repetitions):

@@ -1,5 +1,6 @@
 """export as a user types it."""
 
+import re
 import subprocess
 import sys
 
@@ -18,6 +19,12 @@ def test_it_lists_its_signatures_with_tensorflows_own_tool(readme):
     shown = subprocess.run([*tool, "show", "--dir", bundle, "--all"], capture_output=True, text=True)
     for name in ("serving_default", "embed_mood", "embed_era_log_mel", "tag"):
         assert f"signature_def['{name}']" in shown.stdout
+
+
+def test_it_shows_how_far_it_is(readme):
+    """It takes most of a minute."""
+    shown = readme.shown("tfmir.export")
+    assert re.search(r"trace: 100%.* 31/31 .*check: 100%.* 32/32 ", shown, re.DOTALL)
 
 
 def test_name_version_and_folder_are_those_that_were_asked_for(run, tmp_path, monkeypatch, capsys):

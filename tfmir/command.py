@@ -70,9 +70,7 @@ def run(main: Callable[[Any], object], params_class: type, *, resumes: bool = Fa
         leave(int(left.code or 0))
         raise
     except (Exception, KeyboardInterrupt) as error:
-        code, message = _verdict(error)
-        if code == EXIT_INTERRUPTED and resumes:
-            message += " to go on where it stopped"
+        code, message = _verdict(error, resumes=resumes)
         with contextlib.suppress(OSError):  # nobody may be reading it
             sys.stderr.write(f"{message}\n" if message else traceback.format_exc() if code else "")
         leave(code)
@@ -166,10 +164,10 @@ def _reader_is_gone() -> bool:
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
-def _verdict(error: BaseException) -> tuple[int, str]:
+def _verdict(error: BaseException, *, resumes: bool) -> tuple[int, str]:
     """The exit code that an error means, and the line that explains it: none for a bug, and where nobody listens."""
     if isinstance(error, KeyboardInterrupt):
-        return EXIT_INTERRUPTED, _INTERRUPTED
+        return EXIT_INTERRUPTED, _INTERRUPTED + (" to go on where it stopped" if resumes else "")
     if isinstance(error, UserError):
         return EXIT_USER_ERROR, f"error: {error}"
     if isinstance(error, BrokenPipeError) and _reader_is_gone():

@@ -178,7 +178,9 @@ def test_what_is_rejected_is_named_and_tried_again_alone(embed, asked, music, ca
     assert line.startswith(f"sub/03.flac\t{music}/sub/03.flac\tcannot be decoded: ")
     assert not (music.parent / "out" / MARK).exists()
     asked.clear()
+    capsys.readouterr()
     assert embed(limit=0.2)["rejected"] == 1
+    assert "\n5 songs more are kept of an embed that did not end\n" in capsys.readouterr().out
     assert asked == [["sub/03.flac"]]
     assert "sub/03.flac" not in ids(music.parent / "out")
     (music / "sub/03.flac").write_bytes(whole)

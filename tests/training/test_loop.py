@@ -20,6 +20,7 @@ from tfmir.errors import UserError
 from tfmir.inference.weights import load_system
 from tfmir.params import EncoderParams, FeatureParams, PipelineParams, RunParams, SystemParams, TrainParams
 from tfmir.run_directory import load_run, locked
+from tfmir.training.callbacks import ProgressBar
 from tfmir.training.loop import prevalence, start, steps_per_epoch
 
 TINY = RunParams(
@@ -105,6 +106,18 @@ def test_a_triplet_run_stopped_and_resumed_gives_the_same_run_with_its_random_ne
     assert history(tmp_path / "parts") == history(triplet_run.path)
     for a, b in zip(weights(tmp_path / "parts"), weights(triplet_run.path), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_an_epoch_is_told_when_it_is_kept(records, tmp_path, monkeypatch):
+    """Whoever has read of an epoch and ends the run then does not lose it."""
+    kept = []
+
+    def told(bar, epoch, logs=None):
+        kept.append([path.name for path in (tmp_path / "run/backup").iterdir()])
+
+    monkeypatch.setattr(ProgressBar, "on_epoch_end", told)
+    run_training(records, tmp_path / "run", dataclasses.replace(TINY, training=TrainParams(epochs=2)))
+    assert kept == [["epoch-000001"], ["epoch-000002"]]
 
 
 def test_a_triplet_run_ends_with_its_prototypes(triplet_run):

@@ -17,6 +17,12 @@ from tfmir.flags import parse
 from tfmir.train import TrainCommand
 
 
+@pytest.fixture(autouse=True)
+def asked_for(request):
+    if not request.config.getoption("all_systems"):
+        pytest.skip("longer than a minute: --all_systems, which .ci/run asks for")
+
+
 def start_both(words, folder):
     """Both workers, and where each says what it says."""
     addresses = free_addresses(2)
@@ -38,14 +44,10 @@ def ended(processes):
             process.kill()
 
 
-def test_two_workers_take_the_same_steps_as_one_process(
-    request, records, repository, tmp_path, two_replicas, monkeypatch
-):
+def test_two_workers_take_the_same_steps_as_one_process(records, repository, tmp_path, two_replicas, monkeypatch):
     """Ten steps of each of the nine, all in one pair of processes. One process has as many replicas: what a replica
     compares is its share of the batch, on one machine as on two. (That two replicas equal one device is
     tests/model/test_system.py; that two workers equal one process is also seen below.)"""
-    if not request.config.getoption("all_systems"):
-        pytest.skip("half a minute: --all_systems")
     names = systems.ALL
     monkeypatch.chdir(repository)
     output = tmp_path / "weights.npz"
@@ -62,11 +64,9 @@ def test_two_workers_take_the_same_steps_as_one_process(
 
 @pytest.mark.parametrize("system", ["triplet_track"])  # pairs, random negatives, prototypes, small last batches
 def test_workers_killed_twice_and_resumed_end_as_one_process_does(
-    request, system, records, repository, tmp_path, two_replicas, monkeypatch
+    system, records, repository, tmp_path, two_replicas, monkeypatch
 ):
     """The chief is asked to end, then the other worker is killed; the same command goes on each time."""
-    if not request.config.getoption("all_systems"):
-        pytest.skip("a minute: --all_systems, which .ci/run asks for")
     monkeypatch.chdir(repository)
     flags = [f"--flagfile=launch/{system}.flags", *every_system.TINY, "--epochs=4", "--steps_per_epoch=12"]
     run = tmp_path / "run"

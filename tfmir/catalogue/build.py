@@ -215,7 +215,7 @@ def _embed(
         said = noted(state, part.file)
         if said and (state / part.file).exists():
             done[part.file] = PartResult(**said)
-    if kept := sum(len(part.songs) for part in parts if part.file in done):
+    if kept := sum(len(part.songs) - len(done[part.file].rejected) for part in parts if part.file in done):
         print(f"{kept} songs more are kept of an embed that did not end")
     again = _again(parts, done, job)
     tasks = [(part, False) for part in parts if part.file not in done] + [(part, True) for part in again]

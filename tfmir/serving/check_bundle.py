@@ -2,8 +2,8 @@
 
     python check_bundle.py export/models/tfmir/1 probes.npz
 
-Run as a script in its own process; it must not import tfmir. Prints the name of each signature that has passed;
-exits with 1 and says what differs.
+Run as a script in its own process; it must not import tfmir. Prints the name of each signature that has passed,
+then what was checked; exits with 1 and says what differs.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class CheckError(Exception):
 
 def main(bundle: str, probes_file: str) -> None:
     """Checks operations, signatures, shapes, norms and values."""
-    _check_operations(bundle)
+    operations = _check_operations(bundle)
     card = json.loads(pathlib.Path(bundle, "assets", "tfmir.json").read_text())
     served = tf.saved_model.load(bundle).signatures
     arrays = np.load(probes_file)
@@ -37,16 +37,15 @@ def main(bundle: str, probes_file: str) -> None:
         {key.split("/")[1]: arrays[key] for key in arrays if key.startswith(f"{probe}/")}
         for probe in sorted({key.split("/")[0] for key in arrays.files})
     ]
+    said = served["model_info"](request=tf.constant([b"", b""]))["card"].numpy()
+    _require([json.loads(text) for text in said] == [card, card], "model_info does not give the card")
     for name, signature in served.items():
-        if name == "model_info":
-            said = signature(request=tf.constant([b"", b""]))["card"].numpy()
-            _require([json.loads(text) for text in said] == [card, card], "model_info does not give the card")
-        else:
-            for probe in probes:
-                _check_signature(name, signature, probe, card)
+        for probe in probes if name != "model_info" else ():
+            _check_signature(name, signature, probe, card)
         print(name, flush=True)
     strangers = {"tfmir", "tensorflow_io"} & set(sys.modules)
     _require(not strangers, f"the check itself imported {strangers}")
+    print(f"checked {len(served)} signatures and {operations} kinds of operation: {', '.join(sorted(served))}")
 
 
 def _require(holds: object, otherwise: str) -> None:
@@ -55,7 +54,7 @@ def _require(holds: object, otherwise: str) -> None:
         raise CheckError(otherwise)
 
 
-def _check_operations(bundle: str) -> None:
+def _check_operations(bundle: str) -> int:
     """Every operation of the graph is TensorFlow's own: TensorFlow Serving knows no others."""
     model = saved_model_pb2.SavedModel()
     model.ParseFromString(pathlib.Path(bundle, "saved_model.pb").read_bytes())
@@ -65,6 +64,7 @@ def _check_operations(bundle: str) -> None:
     operations = {node.op for node in nodes} - functions
     foreign = sorted(op for op in operations if op_def_registry.get(op) is None)
     _require(not foreign, f"operations that TensorFlow Serving does not have: {foreign}")
+    return len(operations)
 
 
 def _check_signature(name: str, signature: Any, probe: dict[str, np.ndarray], card: dict[str, Any]) -> None:
